@@ -1,0 +1,54 @@
+# Every verb a person needs. `make` alone lists them.
+PYTHON ?= python3.11
+PORT   ?= 3000
+DATA   ?= ../shared/data
+
+SERVE_ENV := .venv
+DEV_ENV   := .venv-dev
+SERVE     := $(SERVE_ENV)/bin
+DEV       := $(DEV_ENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format train bento clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(SERVE_ENV)/.ready: requirements/serve.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "gounmal needs Python 3.11: install it or say PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(SERVE_ENV)
+	$(SERVE)/pip install --quiet --require-hashes -r requirements/serve.txt
+	$(SERVE)/pip install --quiet --no-deps -e .
+	touch $@
+
+$(DEV_ENV)/.ready: requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "gounmal needs Python 3.11: install it or say PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(DEV_ENV)
+	$(DEV)/pip install --quiet -r requirements/dev.txt
+	$(DEV)/pip install --quiet --no-deps -e .
+	touch $@
+
+serve: $(SERVE_ENV)/.ready  ## set up if need be and serve on PORT (3000)
+	@$(SERVE)/gounmal serve --port $(PORT)
+
+test: $(SERVE_ENV)/.ready $(DEV_ENV)/.ready  ## set up if need be and run every test
+	GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) $(DEV)/pytest $(ARGS)
+
+check: $(DEV_ENV)/.ready  ## lint and types
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+
+format: $(DEV_ENV)/.ready  ## let ruff rewrite what it can
+	$(DEV)/ruff format .
+	$(DEV)/ruff check --fix .
+
+train: $(DEV_ENV)/.ready  ## train, evaluate and export the model from DATA
+	$(DEV)/python -m train --data $(DATA)
+
+bento: $(SERVE_ENV)/.ready  ## build the Bento with its model in it
+	$(SERVE)/gounmal models import models/gounmal-ko
+	$(SERVE)/bentoml build
+
+clean:  ## remove the environments and caches (the Bento store stays)
+	rm -rf $(SERVE_ENV) $(DEV_ENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,63 @@
+"""Everything that gounmal raises on purpose.
+
+```
+GounmalError
+├── InvalidMessage      a message outside the contract (which field, which limit)
+├── InvalidPolicy       policy.yaml says something that is not in its vocabulary
+├── InvalidInput        a file that cannot be scanned (encoding, columns, format)
+├── ModelNotFound       no such model in the store, or nothing in the store
+├── InvalidArtifact     an artifact folder that is incomplete or from another version
+├── ScoringFailed       the engine failed, or answered with another count than it was asked
+└── Overloaded          the runner's queue is full: try again later
+```
+
+No message text in any of them: an error travels into logs and answers, text must not.
+"""
+
+
+class GounmalError(Exception):
+    """The base of everything below: catch it to catch all of them."""
+
+
+class InvalidMessage(GounmalError):  # noqa: N818  (named by what is wrong, like the rest)
+    """A message outside the contract.
+
+    Attributes:
+        field: the field at fault, such as `text` or `texts[3]`.
+    """
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: {expected}")
+        self.field = field
+
+
+class InvalidPolicy(GounmalError):  # noqa: N818
+    """The policy file cannot be used: the message names the key and what was expected."""
+
+
+class InvalidInput(GounmalError):  # noqa: N818
+    """A file cannot be scanned: the message names the file, what is wrong and the remedy."""
+
+
+class ModelNotFound(GounmalError):  # noqa: N818
+    """The model asked for is not there: the message names the command that gets one."""
+
+
+class InvalidArtifact(GounmalError):  # noqa: N818
+    """An artifact folder is incomplete, damaged or of another format version."""
+
+
+class ScoringFailed(GounmalError):  # noqa: N818
+    """The engine failed on this message, or its outputs do not match its inputs."""
+
+
+class Overloaded(GounmalError):  # noqa: N818
+    """The runner's queue is full.
+
+    Attributes:
+        retry_after_s: a fair guess, in seconds, of when to try again.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"queue full: try again in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s

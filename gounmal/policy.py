@@ -1,0 +1,277 @@
+"""What is moderated: the policy file, and the one pure function that turns scores into a Decision.
+
+`decide` knows nothing of models, files or servers: numbers and a policy in, a Decision out, and an
+answer for every input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gounmal.errors import InvalidPolicy
+from gounmal.normalize import normalize
+from gounmal.schema import LABELS, Action, Decision, Label, Message, Mode, Reason, Source, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gounmal.normalize import Normalized
+
+DEFAULT_ACTIONS = {
+    Label.PROFANITY: Action.MASK,
+    Label.INSULT: Action.HOLD,
+    Label.HATE: Action.BLOCK,
+}
+
+SCORE_DIGITS = 4
+"""Scores are rounded before they are compared, so that what is shown is what was decided on."""
+
+Threshold = Annotated[float, Field(ge=0, le=1)]
+Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class BlocklistEntry(BaseModel):
+    """One expression that is always flagged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Expression
+    label: Label = Label.PROFANITY
+
+
+class Rules(BaseModel):
+    """The keys that the file and each of its channels may have; None and empty mean inherited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Mode | None = None
+    actions: dict[Label, Action] = Field(default_factory=dict)
+    thresholds: dict[Label, Threshold] = Field(default_factory=dict)
+    blocklist: list[Expression | BlocklistEntry] = Field(default_factory=list)
+    allowlist: list[Expression] = Field(default_factory=list)
+
+
+class PolicyFile(Rules):
+    """policy.yaml."""
+
+    channels: dict[str, Rules] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules in force for one channel; `for_channel` gives those of another."""
+
+    mode: Mode = Mode.BALANCED
+    actions: Mapping[Label, Action] = field(default_factory=lambda: DEFAULT_ACTIONS)
+    thresholds: Mapping[Label, float] = field(default_factory=dict)
+    blocklist: tuple[tuple[str, Label], ...] = ()
+    allowlist: tuple[str, ...] = ()
+    channels: Mapping[str, Policy] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        """Read policy.yaml.
+
+        Raises:
+            InvalidPolicy: no such file, no YAML, an unknown key, or a value out of its vocabulary.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidPolicy(f"{path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InvalidPolicy(f"{path}: not a YAML file: {error}") from error
+        try:
+            return cls.parse({} if content is None else content)
+        except InvalidPolicy as error:
+            raise InvalidPolicy(f"{path}: {error}") from error
+
+    @classmethod
+    def parse(cls, content: Any) -> Policy:
+        """Make a Policy from the content of a policy file.
+
+        Raises:
+            InvalidPolicy: as for `load`.
+        """
+        try:
+            file = PolicyFile.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise InvalidPolicy(f"{where}: {first['msg']}") from error
+        base = cls().extended(file)
+        return cls(
+            **{**base.__dict__, "channels": {n: base.extended(r) for n, r in file.channels.items()}}
+        )
+
+    def extended(self, rules: Rules) -> Policy:
+        """These rules with others on top: lists add, the rest replaces."""
+        blocklist = tuple(
+            (_key(entry), Label.PROFANITY)
+            if isinstance(entry, str)
+            else (_key(entry.text), entry.label)
+            for entry in rules.blocklist
+        )
+        return Policy(
+            mode=rules.mode or self.mode,
+            actions={**self.actions, **rules.actions},
+            thresholds={**self.thresholds, **rules.thresholds},
+            blocklist=self.blocklist + blocklist,
+            allowlist=self.allowlist + tuple(_key(text) for text in rules.allowlist),
+        )
+
+    def for_channel(self, channel: str | None) -> Policy:
+        """The rules of this channel, or these where the channel has none of its own."""
+        return self.channels.get(channel, self) if channel is not None else self
+
+    def action(self, label: Label) -> Action:
+        """The action for this label: its own, else its parent's."""
+        if label in self.actions:
+            return self.actions[label]
+        return self.actions[label.parent] if label.parent else Action.ALLOW
+
+
+def exempt(normalized: Normalized, policy: Policy) -> str:
+    """The text as the model gets to see it: allowlisted expressions blanked, same length."""
+    text = normalized.original
+    for expression in policy.allowlist:
+        for start, end in normalized.find(expression):
+            text = text[:start] + " " * (end - start) + text[end:]
+    return text
+
+
+def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
+    message: Message,
+    normalized: Normalized,
+    scores: NDArray[np.float32],
+    evidence: NDArray[np.float32],
+    *,
+    thresholds: Mapping[Mode, Mapping[Label, float]],
+    span_threshold: float,
+    policy: Policy,
+    model: str,
+) -> Decision:
+    """Turn one message's scores into its Decision.
+
+    Args:
+        message: what was asked.
+        normalized: its views, for the blocklist.
+        scores: float32[n_labels], calibrated probabilities in the order of `LABELS`.
+        evidence: float32[len(message.text), n_labels], how much each character speaks for a label.
+        thresholds: of each mode, as they ship with the model.
+        span_threshold: a character with at least this much evidence belongs to a span.
+        policy: the rules of the message's channel.
+        model: store tag of the model.
+    """
+    limits = {**thresholds[policy.mode], **policy.thresholds}
+    values = {
+        label: round(score, SCORE_DIGITS)
+        for label, score in zip(LABELS, scores.tolist(), strict=True)
+    }
+    # A hostile line about a group is hateful, whichever of the two heads saw it first.
+    values[Label.HATE] = max(
+        v for label, v in values.items() if Label.HATE in {label, label.parent}
+    )
+    found = {label for label, value in values.items() if value >= limits[label]}
+    found |= {label.parent for label in found if label.parent}
+
+    listed = list(_blocklist_spans(normalized, policy))
+    spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
+    spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
+    flagged = found | {span.label for span in listed}
+    labels = tuple(label for label in LABELS if label in flagged)
+    if listed:
+        reason = Reason.BLOCKLIST
+    elif labels:
+        reason = Reason.MODEL
+    else:
+        reason = Reason.CLEAN if normalized.visible else Reason.EMPTY
+    return Decision(
+        id=message.id,
+        action=max((policy.action(label) for label in labels), key=_severity, default=Action.ALLOW),
+        flagged=bool(labels),
+        labels=labels,
+        scores=values,
+        spans=tuple(spans),
+        masked=_mask(message.text, spans),
+        reason=reason,
+        model=model,
+        mode=policy.mode,
+    )
+
+
+def _severity(action: Action) -> int:
+    return action.severity
+
+
+def _key(expression: str) -> str:
+    """The form in which expressions are compared."""
+    return normalize(expression).canonical.text
+
+
+def _blocklist_spans(normalized: Normalized, policy: Policy) -> Iterator[Span]:
+    for expression, label in policy.blocklist:
+        for start, end in normalized.find(expression):
+            yield Span(start, end, label, Source.BLOCKLIST)
+
+
+def _model_spans(
+    text: str, evidence: NDArray[np.float32], found: set[Label], span_threshold: float
+) -> Iterator[Span]:
+    """The stretches of text that speak for each label that was found: at least one for each.
+
+    `hate` gets no spans of its own where one of its kinds was found: they would be the same.
+    """
+    for label in found - {label.parent for label in found}:
+        column = evidence[:, LABELS.index(label)]
+        if not column.size:
+            continue
+        chosen = [value >= span_threshold for value in column.tolist()]
+        if not any(chosen):
+            start, end = _word_around(text, int(column.argmax()))
+            yield Span(start, end, label, Source.MODEL)
+        for start, end in _runs(chosen):
+            stretch = text[start:end]
+            trimmed = stretch.strip()
+            if trimmed:
+                start_of_trimmed = start + stretch.index(trimmed)
+                yield Span(start_of_trimmed, start_of_trimmed + len(trimmed), label, Source.MODEL)
+
+
+def _runs(chosen: list[bool]) -> Iterator[tuple[int, int]]:
+    """Each maximal `[start, end)` of true values."""
+    start = None
+    for i, value in enumerate([*chosen, False]):
+        if value and start is None:
+            start = i
+        elif not value and start is not None:
+            yield start, i
+            start = None
+
+
+def _word_around(text: str, position: int) -> tuple[int, int]:
+    start = end = position
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return start, max(end, position + 1)
+
+
+def _mask(text: str, spans: list[Span]) -> str:
+    if not spans:
+        return text
+    characters = list(text)
+    for span in spans:
+        for i in range(span.start, span.end):
+            if not characters[i].isspace():
+                characters[i] = "*"
+    return "".join(characters)
