@@ -1,0 +1,191 @@
+"""The network: token features or token ids in, a logit per label and evidence per token out.
+
+One head for every encoder. `GounmalModel` is the small default, made for short chat on one CPU core:
+hashed n-gram embeddings, gated convolutions, and beside them a linear ("wide") path from every
+n-gram to every label, which is what makes rare words count from few examples. `CheckpointModel` puts
+the same head on any Hugging Face encoder.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+
+from gounmal.encoder import N_FEATURES
+from gounmal.schema import LABELS
+
+N_LABELS = len(LABELS)
+_NEVER = -1e4  # a logit that no softmax or maximum ever picks, and that int8 and fp16 survive
+
+
+class GounmalConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is untyped
+    """Sizes of the small network."""
+
+    model_type = "gounmal"
+
+    def __init__(  # noqa: PLR0913  (every size is a keyword of the config file)
+        self,
+        *,
+        vocab_size: int = 100_000,
+        dim: int = 64,
+        hidden: int = 128,
+        dilations: tuple[int, ...] = (1, 2, 4),
+        dropout: float = 0.2,
+        feature_dropout: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.dim = dim
+        self.hidden = hidden
+        self.dilations = list(dilations)
+        self.dropout = dropout
+        self.feature_dropout = feature_dropout
+
+
+class GatedConvolution(nn.Module):
+    """Three neighbouring tokens → one, gated, with a residual.
+
+    Written as one matrix product over shifted copies, which dynamic int8 quantisation understands
+    and a convolution operator does not.
+    """
+
+    def __init__(self, hidden: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.norm = nn.LayerNorm(hidden)
+        self.mix = nn.Linear(3 * hidden, 2 * hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x: float[n, t, hidden]; mask: float[n, t, 1], 1 for tokens and 0 for padding."""
+        y = self.norm(x) * mask
+        d = self.dilation
+        padded = functional.pad(y, (0, 0, d, d))
+        length = y.shape[1]
+        window = torch.cat(
+            (padded[:, :length], y, padded[:, 2 * d : 2 * d + length]), dim=-1
+        )
+        return x + self.dropout(functional.glu(self.mix(window), dim=-1))
+
+
+class EvidenceHead(nn.Module):
+    """Hidden tokens → logits and evidence.
+
+    A label's logit is the evidence of its tokens, pooled by an attention of its own, plus what the
+    message as a whole says (mean and maximum), plus the wide path.
+    """
+
+    def __init__(self, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.token = nn.Linear(hidden, 2 * N_LABELS)
+        self.whole = nn.Linear(2 * hidden, hidden)
+        self.out = nn.Linear(hidden, N_LABELS)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, wide: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pool.
+
+        Args:
+            x: float[n, t, hidden].
+            mask: float[n, t, 1].
+            wide: float[n, t, labels], evidence of the linear path.
+
+        Returns:
+            logits float[n, labels] and evidence float[n, t, labels] (a logit for each token).
+        """
+        evidence, attention = self.token(self.dropout(x)).chunk(2, dim=-1)
+        if wide is not None:
+            evidence = evidence + wide
+        weights = torch.softmax(attention + (1 - mask) * _NEVER, dim=1)
+        count = mask.sum(dim=1).clamp(min=1)
+        mean = (x * mask).sum(dim=1) / count
+        peak = (x + (1 - mask) * _NEVER).amax(dim=1)
+        whole = functional.gelu(self.whole(self.dropout(torch.cat((mean, peak), dim=-1))))
+        logits = (weights * evidence).sum(dim=1) + self.out(self.dropout(whole))
+        if wide is not None:
+            logits = logits + (wide * mask).sum(dim=1) / count.sqrt()
+        return logits, evidence + (1 - mask) * _NEVER
+
+
+class GounmalModel(PreTrainedModel):  # type: ignore[misc]
+    """The small default network."""
+
+    config_class = GounmalConfig
+    base_model_prefix = "gounmal"
+
+    def __init__(self, config: GounmalConfig) -> None:
+        super().__init__(config)
+        self.table = nn.Embedding(config.vocab_size + 1, config.dim + N_LABELS, padding_idx=0)
+        nn.init.normal_(self.table.weight[:, : config.dim], std=0.1)
+        nn.init.zeros_(self.table.weight[:, config.dim :])
+        nn.init.zeros_(self.table.weight[0])
+        self.enter = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.hidden))
+        self.blocks = nn.ModuleList(
+            GatedConvolution(config.hidden, dilation, config.dropout)
+            for dilation in config.dilations
+        )
+        self.norm = nn.LayerNorm(config.hidden)
+        self.head = EvidenceHead(config.hidden, config.dropout)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Layers keep torch's own initialisation."""
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """ids: int[n, t, N_FEATURES] → hidden float[n, t, hidden], wide float[n, t, labels]."""
+        if self.training and self.config.feature_dropout > 0:
+            ids = ids * (torch.rand(ids.shape) >= self.config.feature_dropout)
+        summed = self.table(ids).sum(dim=2)
+        x = self.enter(summed[..., : self.config.dim])
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x), summed[..., self.config.dim :]
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Score a padded batch.
+
+        Args:
+            ids: int[n, t, N_FEATURES].
+            lengths: int[n], tokens of each message.
+
+        Returns:
+            logits float[n, labels], evidence float[n, t, labels].
+        """
+        mask = token_mask(lengths, ids.shape[1])
+        x, wide = self.hidden(ids, mask)
+        logits, evidence = self.head(x, mask, wide)
+        return logits, evidence
+
+
+class CheckpointModel(nn.Module):
+    """The evidence head on a Hugging Face encoder.
+
+    Args:
+        base: hub id or local folder of any checkpoint that `AutoModel` reads; a classification head
+            that it may have is left out.
+    """
+
+    def __init__(self, base: str, *, dropout: float = 0.1) -> None:
+        super().__init__()
+        config = AutoConfig.from_pretrained(base)
+        self.encoder = AutoModel.from_pretrained(base, config=config, attn_implementation="eager")
+        self.head = EvidenceHead(config.hidden_size, dropout)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """ids: int[n, t] token ids; otherwise as `GounmalModel.forward`."""
+        mask = token_mask(lengths, ids.shape[1])
+        x = self.encoder(input_ids=ids, attention_mask=mask[..., 0].long()).last_hidden_state
+        logits, evidence = self.head(x, mask)
+        return logits, evidence
+
+
+def token_mask(lengths: Tensor, width: int) -> Tensor:
+    """float[n, width, 1]: 1 for tokens, 0 for padding."""
+    return (torch.arange(width)[None, :] < lengths[:, None]).unsqueeze(-1).float()
+
+
+__all__ = ["CheckpointModel", "EvidenceHead", "GounmalConfig", "GounmalModel", "N_FEATURES"]
