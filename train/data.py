@@ -1,0 +1,175 @@
+"""All sources → one table of distinct texts with merged targets, groups and splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gounmal.schema import LABELS
+from train import readers, splits
+from train.sources import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from train.example import Example
+    from train.sources import Located
+
+HERE = Path(__file__).parent
+WRITTEN = (HERE / "negatives", HERE / "positives")
+"""Folders of our own hand-written lines."""
+
+CACHE = Path("runs") / "sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """`n` distinct texts and, row by row, what is known of them; see `Example` for the meaning.
+
+    `examples` are the `m` labels as the sources gave them, before texts were merged:
+    `examples[j]` is about row `row[j]`. Evaluation uses those, training the merged targets.
+    """
+
+    texts: list[str]
+    targets: NDArray[np.float32]
+    """float32[n, n_labels], NaN where unknown."""
+    weights: NDArray[np.float32]
+    """float32[n, n_labels], 0 where unknown."""
+    any_of: NDArray[np.bool_]
+    """bool[n, n_labels], all False where there is no such statement."""
+    any_value: NDArray[np.float32]
+    """float32[n], NaN where there is no such statement."""
+    any_weight: NDArray[np.float32]
+    """float32[n]."""
+    source: list[str]
+    """Of each row: the source that was read first."""
+    group: NDArray[np.int64]
+    """int64[n]: near-duplicates have the same number."""
+    split: NDArray[np.int8]
+    """int8[n]: index into `splits.SPLITS`."""
+    examples: list[Example]
+    row: NDArray[np.int64]
+    located: list[Located]
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of a split: `train`, `dev` or `test`."""
+        return np.flatnonzero(self.split == splits.SPLITS.index(split))
+
+    def examples_of(self, split: str, *sources: str) -> list[Example]:
+        """Labels of a split as these sources gave them (a folder covers its parts)."""
+        inside = self.split[self.row] == splits.SPLITS.index(split)
+        return [
+            self.examples[j]
+            for j in np.flatnonzero(inside).tolist()
+            if self.examples[j].source in sources
+            or self.examples[j].source.partition("/")[0] in sources
+        ]
+
+
+def load(data: Path | None, *, check: bool = True, cache: Path = CACHE) -> Dataset:
+    """Read every labelled source and our own lines; see `train.sources.locate` for the arguments.
+
+    Deterministic: the same files give the same rows in the same order, and the same splits.
+
+    Raises:
+        SourceError: a source is missing, unreachable or not as declared.
+    """
+    located = locate(data, cache=cache, check=check)
+    examples: list[Example] = []
+    for found in located:
+        reader = readers.LABELLED.get(f"{found.source.folder}/{found.file.name}")
+        if reader:
+            examples.extend(reader(found.path))
+    for folder in WRITTEN:
+        for path in sorted(folder.glob("*.tsv")):
+            examples.extend(readers.written(path))
+    return build(examples, located)
+
+
+def build(examples: Sequence[Example], located: Sequence[Located] = ()) -> Dataset:
+    """Merge equal texts, group near-duplicates, split."""
+    examples = _without_repeats(examples)
+    index: dict[str, int] = {}
+    row = np.asarray([index.setdefault(" ".join(e.text.split()), len(index)) for e in examples])
+    keys = [splits.key(text) for text in index]
+    groups = splits.group(keys, _pairs(examples, row))
+    split = splits.assign(groups, keys)
+    held = np.isin(groups, groups[row[[e.held for e in examples]]])
+    split[held] = splits.SPLITS.index("dev")
+    first = dict(zip(row[::-1].tolist(), (e.source for e in reversed(examples)), strict=True))
+    return Dataset(
+        texts=list(index),
+        **_merge(examples, row, len(index)),
+        source=[first[i] for i in range(len(index))],
+        group=groups,
+        split=split,
+        examples=list(examples),
+        row=row.astype(np.int64),
+        located=list(located),
+    )
+
+
+def unlabelled(data: Path | None, *, check: bool = True, cache: Path = CACHE) -> Iterator[str]:
+    """Texts of the sources without labels, for pretraining; repeats and short ones included."""
+    for found in locate(data, cache=cache, check=check):
+        reader = readers.UNLABELLED.get(f"{found.source.folder}/{found.file.name}")
+        if reader:
+            yield from (text for text in reader(found.path) if text)
+
+
+def _without_repeats(examples: Sequence[Example]) -> list[Example]:
+    """Drop what `malicious` has copied from other sources: those say more about the same text."""
+    others = {splits.key(e.text) for e in examples if e.source != "malicious"}
+    return [e for e in examples if e.source != "malicious" or splits.key(e.text) not in others]
+
+
+def _pairs(examples: Sequence[Example], row: NDArray[np.int64]) -> list[tuple[int, int]]:
+    first: dict[str, int] = {}
+    return [
+        (first.setdefault(example.pair, int(i)), int(i))
+        for example, i in zip(examples, row, strict=True)
+        if example.pair
+    ]
+
+
+def _merge(
+    examples: Sequence[Example], row: NDArray[np.int64], n: int
+) -> dict[str, NDArray[np.float32] | NDArray[np.bool_]]:
+    """Where sources disagree on a text: for each label the weighted mean, with the mean weight.
+
+    Of several any-of statements the strongest stays, and none where every label in it is known:
+    a source that tells the labels apart knows better.
+    """
+    values = np.asarray([e.targets for e in examples], np.float32)
+    weights = np.asarray([e.weights for e in examples], np.float32)
+    total = np.zeros((n, len(LABELS)), np.float32)
+    mean = np.zeros_like(total)
+    votes = np.zeros_like(total)
+    np.add.at(total, row, weights)
+    np.add.at(mean, row, weights * np.nan_to_num(values))
+    np.add.at(votes, row, (weights > 0).astype(np.float32))
+    known = votes > 0
+    targets = np.full_like(total, np.nan)
+    targets[known] = mean[known] / total[known]
+    merged = np.divide(total, votes, out=np.zeros_like(total), where=known)
+
+    any_of = np.zeros((n, len(LABELS)), np.bool_)
+    any_value = np.full(n, np.nan, np.float32)
+    any_weight = np.zeros(n, np.float32)
+    for example, i in zip(examples, row.tolist(), strict=True):
+        listed = np.isin(LABELS, example.any_of) if example.any_of else None
+        if listed is None or known[i][listed].all() or example.any_weight <= any_weight[i]:
+            continue
+        any_of[i], any_value[i], any_weight[i] = listed, example.any_value, example.any_weight
+    return {
+        "targets": targets,
+        "weights": merged,
+        "any_of": any_of,
+        "any_value": any_value,
+        "any_weight": any_weight,
+    }

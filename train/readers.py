@@ -1,0 +1,248 @@
+"""Each source's own file format → examples in our taxonomy.
+
+A reader is tolerant: a row that it cannot make sense of is skipped, never guessed. Which of our
+labels a source's label says something about, and how far to trust it, is decided here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, TextIO
+
+import zstandard
+
+from gounmal.schema import LABELS, Label
+from train.example import HATE, HATE_KINDS, Example, all_zero, known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PROFANITY, INSULT = Label.PROFANITY, Label.INSULT
+ABUSE = (PROFANITY, INSULT, Label.HATE)
+NOTHING = known()
+CLEAN_WEIGHT = 0.5
+"""Of texts that nobody labelled, from collections that are clean on the whole."""
+
+KMHAS_KINDS = {
+    "0": Label.HATE_ORIGIN,
+    "1": Label.HATE_APPEARANCE,
+    "2": Label.HATE_POLITICS,
+    "4": Label.HATE_AGE,
+    "5": Label.HATE_GENDER,
+    "6": Label.HATE_ORIGIN,  # "race", which the taxonomy counts with origin
+    "7": Label.HATE_RELIGION,
+}
+
+
+def kodoli(path: Path) -> Iterator[Example]:
+    """Abusive vocabulary is `profanity`; intent is `insult`. LIKELY is half an insult, trusted less.
+
+    A text with no hostile intent at all (NOT) attacks no group either.
+    """
+    intent = {"OFFEN": (1.0, 1.0), "LIKELY": (0.5, 0.3), "NOT": (0.0, 1.0)}
+    for row in _csv(path):
+        abuse, text = row.get("abuse"), row.get("sentences")
+        if abuse not in {"ABS", "NON"} or row.get("offensiveness") not in intent or not text:
+            continue
+        offence = row["offensiveness"]
+        facts = [(PROFANITY, float(abuse == "ABS"), 1.0), (INSULT, *intent[offence])]
+        if offence == "NOT":
+            facts += [(label, 0.0, 0.5) for label in HATE]
+        yield Example(text.strip(), "kodoli", *known(*facts))
+
+
+def curse(path: Path) -> Iterator[Example]:
+    """`text|label`, split at the last bar: 1 says some of profanity and insult, 0 neither."""
+    clean = known((PROFANITY, 0.0, 1.0), (INSULT, 0.0, 1.0))
+    for line in _lines(path):
+        text, _, label = line.rpartition("|")
+        if text.strip() and label.strip() == "0":
+            yield Example(text.strip(), "curse", *clean)
+        elif text.strip() and label.strip() == "1":
+            yield Example(text.strip(), "curse", *NOTHING, (PROFANITY, INSULT), 1.0, 1.0)
+
+
+def kmhas(path: Path) -> Iterator[Example]:
+    """Complete as to profanity and the kinds of hate; says nothing of insults but where none (8)."""
+    for line in _lines(path):
+        text, _, label = line.rpartition("\t")
+        codes = {code.strip() for code in label.split(",")}
+        if not text.strip() or not codes <= {*KMHAS_KINDS, "3", "8"}:
+            continue
+        kinds = {KMHAS_KINDS[code] for code in codes if code in KMHAS_KINDS}
+        facts = [(PROFANITY, float("3" in codes), 1.0), (Label.HATE, float(bool(kinds)), 1.0)]
+        facts += [(kind, float(kind in kinds), 1.0) for kind in HATE_KINDS]
+        if "8" in codes:
+            facts.append((INSULT, 0.0, 1.0))
+        yield Example(text.strip(), "kmhas", *known(*facts))
+
+
+def beep(path: Path) -> Iterator[Example]:
+    """`hate` is broad ("offensive" is rude or sarcastic) and its annotators agree little."""
+    for row in _tsv(path):
+        text, bias, hate = row.get("comments"), row.get("bias"), row.get("hate")
+        if not text or hate not in {"none", "offensive", "hate"}:
+            continue
+        if hate == "none":
+            facts = [(label, 0.0, 0.7) for label in (INSULT, *HATE)]
+            yield Example(text.strip(), "beep", *known(*facts))
+            continue
+        gender = {"gender": 1.0, "none": 0.0}.get(bias or "")
+        facts = [] if gender is None else [(Label.HATE_GENDER, gender, 0.7)]
+        value = 1.0 if hate == "hate" else 0.7
+        yield Example(text.strip(), "beep", *known(*facts), (INSULT, Label.HATE), value, 0.7)
+
+
+def malicious(path: Path) -> Iterator[Example]:
+    """0 is malicious, 1 is fine; some labels carry a stray quote."""
+    for line in _lines(path):
+        text, _, label = line.rpartition("\t")
+        text, label = text.strip().strip('"').strip(), label.strip().strip('"')
+        if text and label == "1":
+            yield Example(text, "malicious", *all_zero(0.5))
+        elif text and label == "0":
+            yield Example(text, "malicious", *NOTHING, ABUSE, 1.0, 0.5)
+
+
+def kotox(path: Path) -> Iterator[Example]:
+    """Pairs, plain (`kotox/plain`) and obfuscated (`kotox/<level>`); the file name says the level.
+
+    Files `<level>_val.csv` are for development only.
+    """
+    level, _, part = path.stem.partition("_")
+    for row in _csv(path):
+        neutral, toxic = row.get("neutral") or "", row.get("toxic") or ""
+        pair = f"kotox {neutral} {toxic}"
+        for column, source in (("", "kotox/plain"), ("_obfuscated_texts", f"kotox/{level}")):
+            for kind in ("neutral", "toxic"):
+                text = (row.get(kind + column) or "").strip()
+                if not text:
+                    continue
+                facts = all_zero(1.0) if kind == "neutral" else NOTHING
+                some = ((), float("nan"), 0.0) if kind == "neutral" else (ABUSE, 1.0, 1.0)
+                yield Example(text, source, *facts, *some, pair=pair, held=part == "val")
+
+
+def kda(path: Path) -> Iterator[Example]:
+    """Machine-written: a neutral line, and a rewrite that is toxic without saying so."""
+    for row in _csv(path):
+        neutral, implicit = (row.get("neutral") or "").strip(), (row.get("implicit") or "").strip()
+        if neutral and implicit:
+            pair = f"kda {neutral}"
+            yield Example(neutral, "kda", *all_zero(CLEAN_WEIGHT), pair=pair)
+            yield Example(implicit, "kda", *NOTHING, (INSULT, Label.HATE), 0.8, 0.3, pair=pair)
+
+
+def kosbi(path: Path) -> Iterator[Example]:
+    """Machine-written sentences about social groups, each with its context: safe or unsafe."""
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        pair = f"kosbi {row.get('context')}"
+        for part in ("context", "sentence"):
+            text, label = (row.get(part) or "").strip(), row.get(f"{part}_label")
+            if text and label == "safe":
+                yield Example(text, "safety", *all_zero(CLEAN_WEIGHT), pair=pair)
+            elif text and label == "unsafe":
+                some = ((INSULT, Label.HATE), 0.7, 0.3)
+                yield Example(text, "safety", *NOTHING, *some, pair=pair)
+
+
+def chatbot(path: Path) -> Iterator[Example]:
+    """Questions of users and answers of a bot, taken as harmless."""
+    for row in _csv(path):
+        for column in ("Q", "A"):
+            if text := (row.get(column) or "").strip():
+                yield Example(text, "chatbot", *all_zero(CLEAN_WEIGHT))
+
+
+def utterances(path: Path) -> Iterator[Example]:
+    """3i4k: `class⇥text`, taken as harmless."""
+    for line in _lines(path):
+        _, _, text = line.partition("\t")
+        if text.strip():
+            yield Example(text.strip(), "3i4k", *all_zero(CLEAN_WEIGHT))
+
+
+def written(path: Path) -> Iterator[Example]:
+    """Our own lines: `text⇥labels⇥…`, labels comma separated, none or `-` for a harmless line.
+
+    A label's parent holds with it; the other labels do not hold.
+    """
+    for line in _lines(path):
+        text, *rest = line.split("\t")
+        names = {n.strip() for n in (rest[0] if rest else "").split(",")} - {"", "-"}
+        if not text.strip() or line.startswith("#") or not names <= set(LABELS):
+            continue
+        labels = {Label(name) for name in names}
+        labels |= {label.parent for label in labels if label.parent}
+        facts = [(label, float(label in labels), 1.0) for label in LABELS]
+        yield Example(text.strip(), f"written/{path.stem}", *known(*facts))
+
+
+def first_column(path: Path) -> Iterator[str]:
+    """Text lines, unlabelled."""
+    for line in _lines(path):
+        yield line.partition("\t")[0].strip()
+
+
+def second_column(path: Path) -> Iterator[str]:
+    """`id⇥text⇥…`, unlabelled."""
+    for line in _lines(path):
+        yield (line.split("\t") + [""])[1].strip()
+
+
+def reviews(path: Path) -> Iterator[str]:
+    """NSMC: `text⇥rating` (zstd) as in the local copy, or the source's own `id⇥text⇥label`."""
+    with path.open("rb") as raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        compressed = magic == b"\x28\xb5\x2f\xfd"
+        stream = zstandard.ZstdDecompressor().stream_reader(raw) if compressed else raw
+        for line in io.TextIOWrapper(stream, encoding="utf-8", errors="replace"):
+            fields = line.rstrip("\r\n").split("\t")
+            yield fields[1 if len(fields) == 3 else 0].strip()
+
+
+LABELLED: dict[str, Callable[[Path], Iterator[Example]]] = {
+    "kodoli/kodoli.csv": kodoli,
+    "curse/dataset.txt": curse,
+    "kmhas/kmhas_test.txt": kmhas,
+    "beep/train.tsv": beep,
+    "malicious/Dataset.csv": malicious,
+    **{f"kotox/{n}_{p}.csv": kotox for n in ("easy", "normal", "hard") for p in ("train", "val")},
+    "kda/kda_ko.csv": kda,
+    "safety/kosbi_valid.json": kosbi,
+    "safety/kosbi_test.json": kosbi,
+    "chatbot/ChatbotData.csv": chatbot,
+    "3i4k/fci.txt": utterances,
+}
+
+UNLABELLED: dict[str, Callable[[Path], Iterator[str]]] = {
+    "beep/unlabeled_comments_5.txt": first_column,
+    "kote/val.tsv": second_column,
+    "kote/test.tsv": second_column,
+    "nsmc/reviews.tsv.zst": reviews,
+}
+
+
+def _open(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines by newline only: some texts contain other characters that Python takes for one."""
+    with _open(path) as stream:
+        for line in stream:
+            yield line.rstrip("\r\n")
+
+
+def _csv(path: Path) -> Iterator[dict[str, str]]:
+    with _open(path) as stream:
+        yield from csv.DictReader(stream)
+
+
+def _tsv(path: Path) -> Iterator[dict[str, str]]:
+    with _open(path) as stream:
+        yield from csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
