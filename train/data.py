@@ -101,10 +101,16 @@ def build(examples: Sequence[Example], located: Sequence[Located] = ()) -> Datas
     split = splits.assign(groups, keys)
     held = np.isin(groups, groups[row[[e.held for e in examples]]])
     split[held] = splits.SPLITS.index("dev")
+    targets, weights = _merge(examples, row, len(index))
+    any_of, any_value, any_weight = _strongest(examples, row, ~np.isnan(targets))
     first = dict(zip(row[::-1].tolist(), (e.source for e in reversed(examples)), strict=True))
     return Dataset(
         texts=list(index),
-        **_merge(examples, row, len(index)),
+        targets=targets,
+        weights=weights,
+        any_of=any_of,
+        any_value=any_value,
+        any_weight=any_weight,
         source=[first[i] for i in range(len(index))],
         group=groups,
         split=split,
@@ -139,37 +145,35 @@ def _pairs(examples: Sequence[Example], row: NDArray[np.int64]) -> list[tuple[in
 
 def _merge(
     examples: Sequence[Example], row: NDArray[np.int64], n: int
-) -> dict[str, NDArray[np.float32] | NDArray[np.bool_]]:
-    """Where sources disagree on a text: for each label the weighted mean, with the mean weight.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Targets and weights, float32[n, n_labels] each.
 
-    Of several any-of statements the strongest stays, and none where every label in it is known:
-    a source that tells the labels apart knows better.
+    Where sources disagree on a text: for each label the weighted mean, with the mean weight.
     """
     values = np.asarray([e.targets for e in examples], np.float32)
     weights = np.asarray([e.weights for e in examples], np.float32)
-    total = np.zeros((n, len(LABELS)), np.float32)
-    mean = np.zeros_like(total)
-    votes = np.zeros_like(total)
+    total, summed, votes = (np.zeros((n, len(LABELS)), np.float32) for _ in range(3))
     np.add.at(total, row, weights)
-    np.add.at(mean, row, weights * np.nan_to_num(values))
+    np.add.at(summed, row, weights * np.nan_to_num(values))
     np.add.at(votes, row, (weights > 0).astype(np.float32))
     known = votes > 0
-    targets = np.full_like(total, np.nan)
-    targets[known] = mean[known] / total[known]
-    merged = np.divide(total, votes, out=np.zeros_like(total), where=known)
+    targets = np.divide(summed, total, out=np.full_like(total, np.nan), where=known)
+    return targets, np.divide(total, votes, out=np.zeros_like(total), where=known)
 
-    any_of = np.zeros((n, len(LABELS)), np.bool_)
-    any_value = np.full(n, np.nan, np.float32)
-    any_weight = np.zeros(n, np.float32)
+
+def _strongest(
+    examples: Sequence[Example], row: NDArray[np.int64], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """The any-of statement of each row with the most weight: labels, value and weight.
+
+    None where every label in it is known: a source that tells the labels apart knows better.
+    """
+    any_of = np.zeros_like(known)
+    value = np.full(len(known), np.nan, np.float32)
+    weight = np.zeros(len(known), np.float32)
     for example, i in zip(examples, row.tolist(), strict=True):
-        listed = np.isin(LABELS, example.any_of) if example.any_of else None
-        if listed is None or known[i][listed].all() or example.any_weight <= any_weight[i]:
-            continue
-        any_of[i], any_value[i], any_weight[i] = listed, example.any_value, example.any_weight
-    return {
-        "targets": targets,
-        "weights": merged,
-        "any_of": any_of,
-        "any_value": any_value,
-        "any_weight": any_weight,
-    }
+        if example.any_of and example.any_weight > weight[i]:
+            listed = np.isin(LABELS, example.any_of)
+            if not known[i][listed].all():
+                any_of[i], value[i], weight[i] = listed, example.any_value, example.any_weight
+    return any_of, value, weight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from gounmal.schema import LABELS, Label
 
@@ -42,7 +42,7 @@ class Example:
     held: bool = False
 
 
-@lru_cache(maxsize=None)
+@cache
 def known(
     *facts: tuple[Label, float, float],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -55,6 +55,26 @@ def known(
     return tuple(targets), tuple(weights)
 
 
-def all_zero(weight: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Targets and weights of a harmless text."""
+def harmless(
+    text: str, source: str, weight: float, *, pair: str = "", held: bool = False
+) -> Example:
+    """A text of which no label holds."""
+    return Example(text, source, *_all_zero(weight), pair=pair, held=held)
+
+
+def some_of(  # noqa: PLR0913  (an example has that many parts)
+    labels: tuple[Label, ...],
+    text: str,
+    source: str,
+    value: float,
+    weight: float,
+    *,
+    pair: str = "",
+    held: bool = False,
+) -> Example:
+    """A text of which at least one of `labels` holds with probability `value`."""
+    return Example(text, source, *known(), labels, value, weight, pair=pair, held=held)
+
+
+def _all_zero(weight: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return known(*((label, 0.0, weight) for label in LABELS))

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, TextIO
 import zstandard
 
 from gounmal.schema import LABELS, Label
-from train.example import HATE, HATE_KINDS, Example, all_zero, known
+from train.example import HATE, HATE_KINDS, Example, harmless, known, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PROFANITY, INSULT = Label.PROFANITY, Label.INSULT
+VULGAR = (PROFANITY, INSULT)
+HOSTILE = (INSULT, Label.HATE)
 ABUSE = (PROFANITY, INSULT, Label.HATE)
-NOTHING = known()
 CLEAN_WEIGHT = 0.5
 """Of texts that nobody labelled, from collections that are clean on the whole."""
 
@@ -38,7 +39,7 @@ KMHAS_KINDS = {
 
 
 def kodoli(path: Path) -> Iterator[Example]:
-    """Abusive vocabulary is `profanity`; intent is `insult`. LIKELY is half an insult, trusted less.
+    """Abusive vocabulary is `profanity`; intent is `insult`: LIKELY is half a one, trusted less.
 
     A text with no hostile intent at all (NOT) attacks no group either.
     """
@@ -62,11 +63,11 @@ def curse(path: Path) -> Iterator[Example]:
         if text.strip() and label.strip() == "0":
             yield Example(text.strip(), "curse", *clean)
         elif text.strip() and label.strip() == "1":
-            yield Example(text.strip(), "curse", *NOTHING, (PROFANITY, INSULT), 1.0, 1.0)
+            yield some_of(VULGAR, text.strip(), "curse", 1.0, 1.0)
 
 
 def kmhas(path: Path) -> Iterator[Example]:
-    """Complete as to profanity and the kinds of hate; says nothing of insults but where none (8)."""
+    """Complete as to profanity and the kinds of hate; of insults it knows only where none is."""
     for line in _lines(path):
         text, _, label = line.rpartition("\t")
         codes = {code.strip() for code in label.split(",")}
@@ -93,7 +94,7 @@ def beep(path: Path) -> Iterator[Example]:
         gender = {"gender": 1.0, "none": 0.0}.get(bias or "")
         facts = [] if gender is None else [(Label.HATE_GENDER, gender, 0.7)]
         value = 1.0 if hate == "hate" else 0.7
-        yield Example(text.strip(), "beep", *known(*facts), (INSULT, Label.HATE), value, 0.7)
+        yield Example(text.strip(), "beep", *known(*facts), HOSTILE, value, 0.7)
 
 
 def malicious(path: Path) -> Iterator[Example]:
@@ -102,9 +103,9 @@ def malicious(path: Path) -> Iterator[Example]:
         text, _, label = line.rpartition("\t")
         text, label = text.strip().strip('"').strip(), label.strip().strip('"')
         if text and label == "1":
-            yield Example(text, "malicious", *all_zero(0.5))
+            yield harmless(text, "malicious", 0.5)
         elif text and label == "0":
-            yield Example(text, "malicious", *NOTHING, ABUSE, 1.0, 0.5)
+            yield some_of(ABUSE, text, "malicious", 1.0, 0.5)
 
 
 def kotox(path: Path) -> Iterator[Example]:
@@ -117,13 +118,10 @@ def kotox(path: Path) -> Iterator[Example]:
         neutral, toxic = row.get("neutral") or "", row.get("toxic") or ""
         pair = f"kotox {neutral} {toxic}"
         for column, source in (("", "kotox/plain"), ("_obfuscated_texts", f"kotox/{level}")):
-            for kind in ("neutral", "toxic"):
-                text = (row.get(kind + column) or "").strip()
-                if not text:
-                    continue
-                facts = all_zero(1.0) if kind == "neutral" else NOTHING
-                some = ((), float("nan"), 0.0) if kind == "neutral" else (ABUSE, 1.0, 1.0)
-                yield Example(text, source, *facts, *some, pair=pair, held=part == "val")
+            if text := (row.get("neutral" + column) or "").strip():
+                yield harmless(text, source, 1.0, pair=pair, held=part == "val")
+            if text := (row.get("toxic" + column) or "").strip():
+                yield some_of(ABUSE, text, source, 1.0, 1.0, pair=pair, held=part == "val")
 
 
 def kda(path: Path) -> Iterator[Example]:
@@ -132,8 +130,8 @@ def kda(path: Path) -> Iterator[Example]:
         neutral, implicit = (row.get("neutral") or "").strip(), (row.get("implicit") or "").strip()
         if neutral and implicit:
             pair = f"kda {neutral}"
-            yield Example(neutral, "kda", *all_zero(CLEAN_WEIGHT), pair=pair)
-            yield Example(implicit, "kda", *NOTHING, (INSULT, Label.HATE), 0.8, 0.3, pair=pair)
+            yield harmless(neutral, "kda", CLEAN_WEIGHT, pair=pair)
+            yield some_of(HOSTILE, implicit, "kda", 0.8, 0.3, pair=pair)
 
 
 def kosbi(path: Path) -> Iterator[Example]:
@@ -143,10 +141,9 @@ def kosbi(path: Path) -> Iterator[Example]:
         for part in ("context", "sentence"):
             text, label = (row.get(part) or "").strip(), row.get(f"{part}_label")
             if text and label == "safe":
-                yield Example(text, "safety", *all_zero(CLEAN_WEIGHT), pair=pair)
+                yield harmless(text, "safety", CLEAN_WEIGHT, pair=pair)
             elif text and label == "unsafe":
-                some = ((INSULT, Label.HATE), 0.7, 0.3)
-                yield Example(text, "safety", *NOTHING, *some, pair=pair)
+                yield some_of(HOSTILE, text, "safety", 0.7, 0.3, pair=pair)
 
 
 def chatbot(path: Path) -> Iterator[Example]:
@@ -154,7 +151,7 @@ def chatbot(path: Path) -> Iterator[Example]:
     for row in _csv(path):
         for column in ("Q", "A"):
             if text := (row.get(column) or "").strip():
-                yield Example(text, "chatbot", *all_zero(CLEAN_WEIGHT))
+                yield harmless(text, "chatbot", CLEAN_WEIGHT)
 
 
 def utterances(path: Path) -> Iterator[Example]:
@@ -162,7 +159,7 @@ def utterances(path: Path) -> Iterator[Example]:
     for line in _lines(path):
         _, _, text = line.partition("\t")
         if text.strip():
-            yield Example(text.strip(), "3i4k", *all_zero(CLEAN_WEIGHT))
+            yield harmless(text.strip(), "3i4k", CLEAN_WEIGHT)
 
 
 def written(path: Path) -> Iterator[Example]:
@@ -190,7 +187,7 @@ def first_column(path: Path) -> Iterator[str]:
 def second_column(path: Path) -> Iterator[str]:
     """`id⇥text⇥…`, unlabelled."""
     for line in _lines(path):
-        yield (line.split("\t") + [""])[1].strip()
+        yield line.partition("\t")[2].partition("\t")[0].strip()
 
 
 def reviews(path: Path) -> Iterator[str]:

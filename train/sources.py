@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tomllib
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+TABLE = Path(__file__).with_name("sources.toml")
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT_S = 60
 CHUNK = 1 << 20
@@ -79,171 +81,14 @@ class Located:
         return self.sha256 == self.file.sha256
 
 
-def _kotox(level: str, part: str, sha256: str) -> File:
-    path = f"data/KOTOX/{level}/ko_obfs_augmented_{level}_{part}.csv"
-    return File(f"{level}_{part}.csv", path, 200, "neutral,toxic,", sha256)
-
-
-SOURCES: tuple[Source, ...] = (
-    Source(
-        "kodoli",
-        "cardy20/KODOLI",
-        "1f552f2",
-        "CC BY-SA 4.0",
-        (File("kodoli.csv", "data/kodoli.csv", 31_000, "index,sentences,abuse"),),
-    ),
-    Source(
-        "curse",
-        "2runo/Curse-detection-data",
-        "ff241621e103b6f220d30de324d0d07987887308",
-        "MIT",
-        (File("dataset.txt", "dataset.txt", 4_700),),
-    ),
-    Source(
-        "kmhas",
-        "adlnlp/K-MHaS",
-        "ec7a7e7",
-        "CC BY-SA 4.0",
-        (File("kmhas_test.txt", "data/kmhas_test.txt", 19_500, "document\tlabel"),),
-    ),
-    Source(
-        "beep",
-        "kocohub/korean-hate-speech",
-        "f8d05dce2b22007bb149e5139c0060c68ad8f94b",
-        "CC BY-SA 4.0",
-        (
-            File("train.tsv", "labeled/train.tsv", 7_000, "comments\t"),
-            File("unlabeled_comments_5.txt", "unlabeled/unlabeled_comments_5.txt", 25_000),
-        ),
-    ),
-    Source(
-        "malicious",
-        "ZIZUN/korean-malicious-comments-dataset",
-        "50b92f5",
-        "MIT",
-        (File("Dataset.csv", "Dataset.csv", 8_800, "content\tlable"),),
-    ),
-    Source(
-        "kotox",
-        "leeyejin1231/KOTOX",
-        "5dc7a427542967ad4f3720aa90b080b8b2d33036",
-        "MIT",
-        (
-            _kotox(
-                "easy", "train", "1a4a15b8be1cc1022b101ccfb9885821d08e10a48e5e129b863ba672737252f0"
-            ),
-            _kotox(
-                "easy", "val", "6e684b24273331f60a85a173d4c63619ef0cef4466581c3eb1e80739df8f1b1e"
-            ),
-            _kotox(
-                "normal",
-                "train",
-                "aaf15ce8fe9a7419dc330f58a0d31da0089536560a6d658bee912be4a9d36a75",
-            ),
-            _kotox(
-                "normal", "val", "a916ebfdbf6655ccf50a9e7f3d57f91a80bc6167be6257ce4211e85c4d81b23f"
-            ),
-            _kotox(
-                "hard", "train", "79aaaa1062e9dca2301833c027c2ee5d558f0e61de9f1e685c4f7503d5190015"
-            ),
-            _kotox(
-                "hard", "val", "73a4ffcf2db78793fb334db4f7059909c14f8f257b4a8821ee36bb5d2175ddd8"
-            ),
-        ),
-    ),
-    Source(
-        "kda",
-        "minkyeongjeon/kda",
-        "a94619d5509c8cf0644950fd8a86f414f34b6817",
-        "Apache-2.0",
-        (
-            File(
-                "kda_ko.csv",
-                "dataset/kda_ko.csv",
-                6_800,
-                "neutral,implicit",
-                "30763fe7bb6b6cc60e598787305e4fac866bf1b900b6e2648fcb7b8dd04d8688",
-            ),
-        ),
-    ),
-    Source(
-        "safety",
-        "naver-ai/korean-safety-benchmarks",
-        "e32837c",
-        "MIT",
-        (
-            File(
-                "kosbi_valid.json",
-                "data/KoSBi/kosbi_valid.json",
-                3_000,
-                "[",
-                "94708ec6593989e1b410a64d0e610967ff3cd8d515964d79560b35c5b2cabee7",
-            ),
-            File(
-                "kosbi_test.json",
-                "data/KoSBi/kosbi_test.json",
-                3_000,
-                "[",
-                "6951a61a26ad1e8aba0936285c4fbc2d92d54a1f8c8b7f4055b6abc28a6dd41b",
-            ),
-        ),
-    ),
-    Source(
-        "chatbot",
-        "songys/Chatbot_data",
-        "4cf20d1",
-        "MIT",
-        (
-            File(
-                "ChatbotData.csv",
-                "ChatbotData .csv",
-                10_600,
-                "Q,A,label",
-                "287eb129695b577321c80ad397bb3c2279164d4ca577874d129fd3db5b30afe2",
-            ),
-        ),
-    ),
-    Source(
-        "3i4k",
-        "warnikchow/3i4k",
-        "cfa90c15f808becafca2d8ef8649b8b71f6bbe71",
-        "CC BY-SA 4.0",
-        (File("fci.txt", "data/fci.txt", 55_000),),
-    ),
-    Source(
-        "kote",
-        "searle-j/KOTE",
-        "cafd2c3",
-        "MIT",
-        (
-            File(
-                "val.tsv",
-                "val.tsv",
-                4_500,
-                "",
-                "c7d686ee1d63be7f57ec939f372ebdc4ada8eac1c9eeeeac207774976ab69a6e",
-            ),
-            File(
-                "test.tsv",
-                "test.tsv",
-                4_500,
-                "",
-                "8d8e11c5adf374f552cfbe6f2d7b9967e7335cc86c205beeefb6fd8c6ed9deb0",
-            ),
-        ),
-        labelled=False,
-    ),
-    Source(
-        # The local copy is the repository's raw/ folder in one file; one file of reviews is what a
-        # download can name.
-        "nsmc",
-        "e9t/nsmc",
-        "cc0670e",
-        "CC0-1.0",
-        (File("reviews.tsv.zst", "ratings.txt", 100_000),),
-        labelled=False,
-    ),
-)
+def declared(table: Path = TABLE) -> tuple[Source, ...]:
+    """The sources of a table such as sources.toml."""
+    entries = tomllib.loads(table.read_text(encoding="utf-8"))["source"]
+    return tuple(
+        Source(**{k: v for k, v in entry.items() if k != "file"}, files=files)
+        for entry in entries
+        for files in [tuple(File(**file) for file in entry["file"])]
+    )
 
 
 def locate(
@@ -252,7 +97,7 @@ def locate(
     """Find every declared file.
 
     Args:
-        data: a folder in the layout of `SOURCES`; None downloads to `cache`.
+        data: a folder in the layout `DIR/<source>/<file>`; None downloads to `cache`.
         cache: where downloads are kept.
         check: refuse files that are shorter than declared or have another header. A hash that
             differs is refused for downloads only: a local copy may have rows kept back.
@@ -262,7 +107,7 @@ def locate(
         SourceError: missing, unreachable or not as declared.
     """
     found = []
-    for source in SOURCES:
+    for source in declared():
         for file in source.files:
             if data is None:
                 path = cache / source.folder / source.commit / file.name

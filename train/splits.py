@@ -58,7 +58,8 @@ def group(keys: Sequence[str], together: Iterable[tuple[int, int]] = ()) -> NDAr
     edges.append(_similar(keys))
     a, b = np.concatenate(edges).T
     graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    groups: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups
 
 
 def assign(
