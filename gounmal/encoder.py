@@ -16,7 +16,7 @@ for a whole batch at once in numpy: there is no Python loop over characters.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -101,9 +101,37 @@ class Encoded:
     """A batch of messages, token rows one after the other."""
 
     ids: NDArray[np.int32]
-    """int32[n_tokens, N_FEATURES], 0 where there is no known n-gram."""
+    """int32[n_tokens, N_FEATURES] n-gram ids, or int32[n_tokens] ids of a tokenizer."""
     lengths: NDArray[np.int64]
     """int64[n_messages], tokens of each message; they add up to n_tokens."""
+
+    def padded(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """int32[len(rows), longest, …]: these messages side by side, 0 for padding."""
+        lengths = self.lengths[rows]
+        starts = (np.cumsum(self.lengths) - self.lengths)[rows]
+        position = np.arange(max(1, int(lengths.max(initial=0))))
+        inside = position < lengths[:, None]
+        ids = np.zeros((*inside.shape, *self.ids.shape[1:]), np.int32)
+        ids[inside] = self.ids[(starts[:, None] + position)[inside]]
+        return ids
+
+
+class Encoder(Protocol):
+    """Texts → what a network takes."""
+
+    def encode(self, texts: Sequence[Normalized]) -> Encoded:
+        """Ids of a batch of messages."""
+
+    def project(self, text: Normalized, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values of one message's tokens → values of the original's code points (the largest).
+
+        Args:
+            text: the message.
+            tokens: float32[n_tokens, n_labels].
+
+        Returns:
+            float32[len(text.original), n_labels]
+        """
 
 
 def sequence(text: Normalized) -> str:
@@ -183,6 +211,31 @@ class Vocabulary:
         """Feature ids of a batch of messages."""
         keys, lengths = hash_features([sequence(text) for text in texts])
         return Encoded(self.lookup(keys), lengths)
+
+    def project(self, text: Normalized, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Encoder.project`."""
+        size = len(text.original)
+        identity = range(size)
+        if text.skeleton is None and tuple(text.canonical.starts) == tuple(identity):
+            return tokens[:size]
+        out = np.zeros((size, tokens.shape[1]), np.float32)
+        first = 0
+        for view in text.views:
+            values = tokens[first : first + len(view.text)]
+            spread(out, values, view.starts, view.ends)
+            first += len(view.text) + 1  # the separator
+        return out
+
+
+def spread(
+    out: NDArray[np.float32],
+    values: NDArray[np.float32],
+    starts: Sequence[int],
+    ends: Sequence[int],
+) -> None:
+    """Raise `out[starts[i]:ends[i]]` to `values[i]` at least, for each i."""
+    for value, start, end in zip(values, starts, ends, strict=True):
+        np.maximum(out[start:end], value, out=out[start:end])
 
 
 def slots(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -1,9 +1,9 @@
 """The network: token features or token ids in, a logit per label and evidence per token out.
 
-One head for every encoder. `GounmalModel` is the small default, made for short chat on one CPU core:
-hashed n-gram embeddings, gated convolutions, and beside them a linear ("wide") path from every
-n-gram to every label, which is what makes rare words count from few examples. `CheckpointModel` puts
-the same head on any Hugging Face encoder.
+One head for every encoder. `GounmalModel` is the small default, made for short chat on one CPU
+core: hashed n-gram embeddings, gated convolutions, and beside them a linear ("wide") path from
+every n-gram to every label, which is what makes rare words count from few examples.
+`CheckpointModel` puts the same head on any Hugging Face encoder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
-from gounmal.encoder import N_FEATURES
 from gounmal.schema import LABELS
 
 N_LABELS = len(LABELS)
@@ -47,6 +46,40 @@ class GounmalConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         self.feature_dropout = feature_dropout
 
 
+class Table(nn.Module):
+    """A row for each n-gram: `dim` columns for the network, then one a label for the wide path."""
+
+    def __init__(self, size: int, dim: int, labels: int) -> None:
+        super().__init__()
+        weight = torch.zeros(size + 1, dim + labels)
+        nn.init.normal_(weight[1:, :dim], std=0.1)
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids: int[n, t, features] → float[n, t, dim + labels], the sum of their rows."""
+        summed = functional.embedding_bag(ids.flatten(0, 1), self.weight, mode="sum", padding_idx=0)
+        return summed.view(*ids.shape[:2], -1)
+
+
+class ChannelDropout(nn.Module):
+    """Dropout of whole channels of a message: one draw for all its tokens.
+
+    Neighbouring tokens cannot make up for each other, and a draw for every value would cost more
+    than the layers around it on a CPU.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: float[n, t, channels] or float[n, channels]."""
+        if not self.training or self.share == 0:
+            return x
+        shape = (x.shape[0], *[1] * (x.dim() - 2), x.shape[-1])
+        return x * ((torch.rand(shape) >= self.share) / (1 - self.share)).to(x.dtype)
+
+
 class GatedConvolution(nn.Module):
     """Three neighbouring tokens → one, gated, with a residual.
 
@@ -59,7 +92,7 @@ class GatedConvolution(nn.Module):
         self.dilation = dilation
         self.norm = nn.LayerNorm(hidden)
         self.mix = nn.Linear(3 * hidden, 2 * hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ChannelDropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: float[n, t, hidden]; mask: float[n, t, 1], 1 for tokens and 0 for padding."""
@@ -67,9 +100,7 @@ class GatedConvolution(nn.Module):
         d = self.dilation
         padded = functional.pad(y, (0, 0, d, d))
         length = y.shape[1]
-        window = torch.cat(
-            (padded[:, :length], y, padded[:, 2 * d : 2 * d + length]), dim=-1
-        )
+        window = torch.cat((padded[:, :length], y, padded[:, 2 * d : 2 * d + length]), dim=-1)
         return x + self.dropout(functional.glu(self.mix(window), dim=-1))
 
 
@@ -85,7 +116,7 @@ class EvidenceHead(nn.Module):
         self.token = nn.Linear(hidden, 2 * N_LABELS)
         self.whole = nn.Linear(2 * hidden, hidden)
         self.out = nn.Linear(hidden, N_LABELS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ChannelDropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor, wide: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Pool.
@@ -120,10 +151,7 @@ class GounmalModel(PreTrainedModel):  # type: ignore[misc]
 
     def __init__(self, config: GounmalConfig) -> None:
         super().__init__(config)
-        self.table = nn.Embedding(config.vocab_size + 1, config.dim + N_LABELS, padding_idx=0)
-        nn.init.normal_(self.table.weight[:, : config.dim], std=0.1)
-        nn.init.zeros_(self.table.weight[:, config.dim :])
-        nn.init.zeros_(self.table.weight[0])
+        self.table = Table(config.vocab_size, config.dim, N_LABELS)
         self.enter = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.hidden))
         self.blocks = nn.ModuleList(
             GatedConvolution(config.hidden, dilation, config.dropout)
@@ -139,7 +167,7 @@ class GounmalModel(PreTrainedModel):  # type: ignore[misc]
         """ids: int[n, t, N_FEATURES] → hidden float[n, t, hidden], wide float[n, t, labels]."""
         if self.training and self.config.feature_dropout > 0:
             ids = ids * (torch.rand(ids.shape) >= self.config.feature_dropout)
-        summed = self.table(ids).sum(dim=2)
+        summed = self.table(ids)
         x = self.enter(summed[..., : self.config.dim])
         for block in self.blocks:
             x = block(x, mask)
@@ -188,4 +216,4 @@ def token_mask(lengths: Tensor, width: int) -> Tensor:
     return (torch.arange(width)[None, :] < lengths[:, None]).unsqueeze(-1).float()
 
 
-__all__ = ["CheckpointModel", "EvidenceHead", "GounmalConfig", "GounmalModel", "N_FEATURES"]
+__all__ = ["CheckpointModel", "EvidenceHead", "GounmalConfig", "GounmalModel", "Table"]

@@ -1,0 +1,107 @@
+"""A trained network → the artifact that serving loads: int8, ONNX, no torch needed."""
+
+from __future__ import annotations
+
+import warnings
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import Tensor, nn
+
+from gounmal.classifier import ArtifactConfig, write_config
+from gounmal.encoder import N_FEATURES
+from train.model import GounmalModel
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from gounmal.encoder import Vocabulary
+
+
+class QuantizedTable(nn.Module):
+    """An embedding table in int8 with one scale a column, summed before it is scaled.
+
+    A scale a column commutes with the sum over n-grams, so the table can stay int8 until the sum.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        scale = weight.abs().amax(dim=0).clamp(min=1e-8) / 127
+        self.register_buffer("rows", torch.round(weight / scale).to(torch.int8))
+        self.register_buffer("scale", scale)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids: int[n, t, features] → float[n, t, columns]."""
+        rows: Tensor = self.rows[ids.long()]
+        summed: Tensor = rows.float().sum(dim=2) * self.scale
+        return summed
+
+
+class Exported(nn.Module):
+    """What goes into the ONNX file: evidence as a probability, the table in int8."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As the model's, with evidence in 0 to 1."""
+        logits, evidence = self.model(ids, lengths)
+        return logits, torch.sigmoid(evidence)
+
+
+def export(
+    model: nn.Module,
+    folder: Path,
+    config: ArtifactConfig,
+    *,
+    encoder: Vocabulary | Tokenizer,
+) -> None:
+    """Write the artifact: model.onnx in int8, the encoder's file and config.json.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    exported = Exported(deepcopy(model)).eval()
+    shape: tuple[int, ...] = (2, 5)
+    if isinstance(exported.model, GounmalModel):
+        exported.model.table = QuantizedTable(exported.model.table.weight)
+        shape = (2, 5, N_FEATURES)
+    example = (torch.ones(shape, dtype=torch.int32), torch.tensor([5, 3]))
+    with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        # torch's tracing exporter warns of its own age and of every shape that it specialises on.
+        warnings.simplefilter("ignore")
+        raw = Path(scratch) / "float.onnx"
+        torch.onnx.export(
+            exported,
+            example,
+            raw,
+            input_names=["ids", "lengths"],
+            output_names=["logits", "evidence"],
+            dynamic_axes={
+                "ids": {0: "n", 1: "t"},
+                "lengths": {0: "n"},
+                "logits": {0: "n"},
+                "evidence": {0: "n", 1: "t"},
+            },
+            opset_version=17,
+            dynamo=False,
+        )
+        quantize_dynamic(
+            raw,
+            folder / "model.onnx",
+            op_types_to_quantize=["MatMul", "Gather"] if hasattr(model, "encoder") else ["MatMul"],
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+    if config.encoder == "ngrams":
+        np.save(folder / "vocabulary.npy", encoder.keys, allow_pickle=False)
+    else:
+        encoder.save(str(folder / "tokenizer.json"))
+    write_config(folder, config)

@@ -1,0 +1,206 @@
+"""Labelled texts → a trained network.
+
+The loss is masked: a label counts for a text only where the text's source says something about it.
+Where a source says only "one of these" (abusive, but not how), the probability that at least one of
+them holds is trained, as a noisy-or of the labels.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gounmal.schema import LABELS
+from train.batches import Encodings, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+N_LABELS = len(LABELS)
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of one training run."""
+
+    epochs: int = 6
+    batch_tokens: int = 8192
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    table_decay: float = 0.02
+    smoothing: float = 0.02
+    teacher_share: float = 0.5
+    """How much of the loss comes from the teacher's probabilities where there are any."""
+    span_share: float = 0.3
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what is kept."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What is known of each text."""
+
+    targets: NDArray[np.float32]
+    """float32[n, labels], NaN where nothing is known."""
+    weights: NDArray[np.float32]
+    """float32[n, labels]"""
+    any_of: NDArray[np.bool_]
+    """bool[n, labels]: the labels that `any_value` speaks of; no True where it says nothing."""
+    any_value: NDArray[np.float32]
+    any_weight: NDArray[np.float32]
+    teacher: NDArray[np.float32] | None = None
+    """float32[n, labels], probabilities; NaN rows where there are none."""
+    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Text → first token, end token and label of an expression that was put there."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def fit(  # noqa: PLR0913  (keyword-only settings)
+    model: nn.Module,
+    encodings: Encodings,
+    supervision: Supervision,
+    *,
+    config: FitConfig,
+    seed: int = 0,
+    after_epoch: Callable[[int, nn.Module], None] = lambda _, __: None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> nn.Module:
+    """Train `model` and return the running average of its weights as a model of its own."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    table = [p for n, p in model.named_parameters() if n.startswith("table")]
+    rest = [p for n, p in model.named_parameters() if not n.startswith("table")]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": table, "weight_decay": config.table_decay},
+            {"params": rest, "weight_decay": config.weight_decay},
+        ],
+        lr=config.learning_rate,
+        fused=True,
+    )
+    per_epoch = sum(1 for _ in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=config.epochs * per_epoch, pct_start=0.1
+    )
+    average = deepcopy(model).requires_grad_(requires_grad=False)
+    step = 0
+    for epoch in range(config.epochs):
+        model.train()
+        losses = []
+        for rows in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng):
+            ids, lengths = encodings.padded(rows)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits, evidence = model(ids, lengths)
+            loss = loss_of(logits.float(), evidence.float(), supervision, rows, config)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            step += 1
+            follow(average, model, min(config.average, (1 + step) / (10 + step)))
+            losses.append(loss.item())
+        progress(f"epoch {epoch + 1}/{config.epochs}: loss {np.mean(losses):.4f}")
+        average.eval()
+        after_epoch(epoch, average)
+    return average
+
+
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the running average one step towards the model."""
+    with torch.no_grad():
+        ours, theirs = list(average.parameters()), list(model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+
+def loss_of(
+    logits: Tensor,
+    evidence: Tensor,
+    supervision: Supervision,
+    rows: NDArray[np.int64],
+    config: FitConfig,
+) -> Tensor:
+    """The mean loss of a batch: known labels, any-of statements, the teacher, spans.
+
+    Args:
+        logits: float[n, labels].
+        evidence: float[n, t, labels].
+        supervision: of all texts.
+        rows: int64[n], which of them are in the batch.
+        config: how much each part counts.
+    """
+    targets = torch.from_numpy(supervision.targets[rows])
+    weights = torch.from_numpy(supervision.weights[rows])
+    known = ~targets.isnan()
+    smooth = targets.nan_to_num() * (1 - 2 * config.smoothing) + config.smoothing
+    bce = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+    hard = (bce * weights * known).sum()
+
+    any_of = torch.from_numpy(supervision.any_of[rows])
+    stated = any_of.any(dim=1)
+    # log P(none of them) = the sum of log(1 - p)
+    none = (functional.logsigmoid(-logits) * any_of).sum(dim=1).clamp(max=-1e-4)
+    value = torch.from_numpy(supervision.any_value[rows]).nan_to_num()
+    value = value * (1 - 2 * config.smoothing) + config.smoothing
+    some = torch.log(-torch.expm1(none))
+    any_loss = -(value * some + (1 - value) * none)
+    hard = hard + (any_loss * torch.from_numpy(supervision.any_weight[rows]) * stated).sum()
+
+    loss = hard / len(rows)
+    if supervision.teacher is not None:
+        soft = torch.from_numpy(supervision.teacher[rows])
+        taught = ~soft.isnan()
+        kd = functional.binary_cross_entropy_with_logits(
+            logits, soft.nan_to_num(), reduction="none"
+        )
+        loss = loss * (1 - config.teacher_share)
+        loss = loss + config.teacher_share * (kd * taught).sum() / len(rows)
+    span_loss = _span_loss(evidence, supervision, rows)
+    return loss if span_loss is None else loss + config.span_share * span_loss
+
+
+def _span_loss(
+    evidence: Tensor, supervision: Supervision, rows: NDArray[np.int64]
+) -> Tensor | None:
+    """Evidence of the label of an inserted expression: high inside it, low outside."""
+    marked = [
+        (i, supervision.spans[int(r)]) for i, r in enumerate(rows) if int(r) in supervision.spans
+    ]
+    if not marked:
+        return None
+    at = torch.tensor([i for i, _ in marked])
+    label = torch.tensor([span[2] for _, span in marked])
+    logits = evidence[at, :, label]
+    position = torch.arange(evidence.shape[1])[None]
+    first = torch.tensor([span[0] for _, span in marked])[:, None]
+    end = torch.tensor([span[1] for _, span in marked])[:, None]
+    inside = ((position >= first) & (position < end)).float()
+    real = logits > -1e3
+    loss = functional.binary_cross_entropy_with_logits(
+        logits.clamp(min=-50), inside, reduction="none"
+    )
+    return (loss * real).sum() / real.sum()
+
+
+def logits_of(
+    model: nn.Module, encodings: Encodings, *, batch_tokens: int = 16384
+) -> NDArray[np.float32]:
+    """float32[n, labels] logits, in the order of the texts."""
+    model.eval()
+    out = np.zeros((len(encodings), N_LABELS), np.float32)
+    with torch.inference_mode():
+        for rows in batches(encodings.lengths, max_tokens=batch_tokens):
+            ids, lengths = encodings.padded(rows)
+            out[rows] = model(ids, lengths)[0].float().numpy()
+    return out
