@@ -1,0 +1,136 @@
+"""The Bento: doors onto gounmal.
+
+Each door hands its request to `gounmal.web` as it came. BentoML's own parsing would answer each
+kind of fault in another shape, and would log a traceback for a client's typing error.
+"""
+
+# BentoML's decorators and base classes come without types.
+# mypy: allow-untyped-decorators, allow-subclassing-any
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+from starlette.requests import Request  # noqa: TC002  (BentoML reads the annotations)
+from starlette.responses import Response  # noqa: TC002
+
+from gounmal.config import SERVICE, Settings, read_configuration
+from gounmal.errors import GounmalError
+from gounmal.policy import Policy
+from gounmal.store import ModelReference
+from gounmal.web import read_message, read_messages, respond
+from gounmal.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gounmal.online import Online
+
+HERE = Path(__file__).parent
+SETTINGS = Settings.read(HERE)
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Let BentoML's commands print what gounmal raises as one line, without a traceback."""
+    try:
+        yield
+    except GounmalError as error:
+        raise BentoMLException(str(error)) from error
+
+
+with one_line():
+    CONFIGURATION = read_configuration(HERE / "configuration.yaml")
+
+
+class Unread:
+    """In place of a parsed body: the request, for a method's parameter of that name."""
+
+    model_fields = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+class Door(bentoml.IODescriptor):
+    """An input that is described by its fields and handed over unread."""
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Any:  # noqa: ARG003
+        """What BentoML calls for each request."""
+        return Unread(request)
+
+
+class MessageInput(Door, MessageBody):
+    """`MessageBody` as BentoML wants it."""
+
+
+class MessagesInput(Door, MessagesBody):
+    """`MessagesBody` as BentoML wants it."""
+
+
+class DecisionOutput(bentoml.IODescriptor, DecisionBody):
+    """`DecisionBody` as BentoML wants it."""
+
+
+class DecisionsOutput(bentoml.IODescriptor, DecisionsBody):
+    """`DecisionsBody` as BentoML wants it."""
+
+
+@bentoml.service(name=SERVICE, **CONFIGURATION)
+class Gounmal:
+    """Is a chat line abusive, how, where in the line, and what should happen to it?"""
+
+    artifact = ModelReference(SETTINGS.model)
+    online: Online
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Once, before any worker starts: what would stop each of them."""
+        with one_line():
+            Policy.load(SETTINGS.policy)
+
+    @bentoml.on_startup
+    async def open(self) -> None:
+        """Load and warm up: only then is the worker ready."""
+        from gounmal.online import Online  # noqa: PLC0415  (who starts the workers needs no engine)
+
+        self.online = Online.load(Path(self.artifact.path), SETTINGS.policy)
+        await self.online.warm_up()
+        # What lives now lives on: no collection need look through it again.
+        gc.collect()
+        gc.freeze()
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Answer what was accepted."""
+        await self.online.close()
+
+    def __is_alive__(self) -> bool:
+        """For `/livez`."""
+        return self.online.alive
+
+    @bentoml.api(input_spec=MessageInput, output_spec=DecisionOutput)
+    async def moderate(self, request: Request) -> Response:
+        """Judge one chat line.
+
+        Faults are answered with `{"error": {"field": …, "message": …}}`: 400 for a field that is
+        not what it should be, 413 for a body that is too large, 415 for one that is not JSON,
+        429 with Retry-After while too much is waiting.
+        """
+        return await respond(request, read_message, self.online.moderate)
+
+    @bentoml.api(input_spec=MessagesInput, output_spec=DecisionsOutput)
+    async def moderate_many(self, request: Request) -> Response:
+        """Judge up to 1,024 chat lines: one Decision each, in order.
+
+        Faults as for `/moderate`; a line at fault is named, such as `texts[3]`, and no Decision is
+        given on any.
+        """
+        return await respond(request, read_messages, self.online.moderate_many)

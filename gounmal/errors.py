@@ -2,13 +2,14 @@
 
 ```
 GounmalError
-├── InvalidMessage      a message outside the contract (which field, which limit)
-├── InvalidPolicy       policy.yaml says something that is not in its vocabulary
-├── InvalidInput        a file that cannot be scanned (encoding, columns, format)
-├── ModelNotFound       no such model in the store, or nothing in the store
-├── InvalidArtifact     an artifact folder that is incomplete or from another version
-├── ScoringFailed       the engine failed, or answered with another count than it was asked
-└── Overloaded          the runner's queue is full: try again later
+├── InvalidMessage        a message outside the contract (which field, which limit)
+├── InvalidPolicy         policy.yaml says something that is not in its vocabulary
+├── InvalidConfiguration  configuration.yaml is not of the form that BentoML reads
+├── InvalidInput          a file that cannot be scanned (encoding, columns, format)
+├── ModelNotFound         no such model in the store, or nothing in the store
+├── InvalidArtifact       an artifact folder that is incomplete or from another version
+├── ScoringFailed         the engine failed, or answered with another count than it was asked
+└── Overloaded            the runner's queue is full: try again later
 ```
 
 No message text in any of them: an error travels into logs and answers, text must not.
@@ -24,15 +25,21 @@ class InvalidMessage(GounmalError):  # noqa: N818  (named by what is wrong, like
 
     Attributes:
         field: the field at fault, such as `text` or `texts[3]`.
+        expected: what was expected of it, and what came.
     """
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(f"{field}: {expected}")
         self.field = field
+        self.expected = expected
 
 
 class InvalidPolicy(GounmalError):  # noqa: N818
     """The policy file cannot be used: the message names the key and what was expected."""
+
+
+class InvalidConfiguration(GounmalError):  # noqa: N818
+    """configuration.yaml cannot be used: the message says what was expected."""
 
 
 class InvalidInput(GounmalError):  # noqa: N818

@@ -1,0 +1,63 @@
+"""What the operator sets: BentoML's keys in configuration.yaml, gounmal's own in the environment.
+
+| variable | meaning | default |
+|---|---|---|
+| `GOUNMAL_MODEL` | tag of the model in the Bento store | `gounmal-ko:latest` |
+| `GOUNMAL_POLICY` | policy file | `policy.yaml` beside service.py |
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gounmal.errors import InvalidConfiguration
+
+SERVICE = "gounmal"
+"""Name of the service, in configuration.yaml and on the Bento."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The environment variables above."""
+
+    model: str
+    policy: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> Settings:
+        """Read the environment.
+
+        Args:
+            folder: where the default policy file lies.
+        """
+        return cls(
+            model=os.environ.get("GOUNMAL_MODEL") or "gounmal-ko:latest",
+            policy=Path(os.environ.get("GOUNMAL_POLICY") or folder / "policy.yaml"),
+        )
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """The service's part of configuration.yaml, for `@bentoml.service`.
+
+    BentoML itself reads such a file only where `BENTOML_CONFIG` names one. What it reads there wins
+    over what is returned here.
+
+    Raises:
+        InvalidConfiguration: there is no such file, or it is not of the form
+            `services: {gounmal: {…}}`.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{path}: {error}") from error
+    match content:
+        case {"services": {**services}} if not content.keys() - {"services"}:
+            configuration = services.get(SERVICE)
+            if isinstance(configuration, dict) and services.keys() == {SERVICE}:
+                return configuration
+    raise InvalidConfiguration(f"{path}: expected `services:`, in it `{SERVICE}:`, nothing beside")
