@@ -1,0 +1,236 @@
+"""The skeleton: what a canonical view reads like with its disguises undone.
+
+Each step is a function `View -> View` that undoes one kind of disguise and leaves everything else
+alone; `skeleton` runs them in order. Steps may be wrong about honest text (구운 becomes 군): the
+skeleton is an additional view, the canonical one stays beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gounmal import hangul
+from gounmal.standins import (
+    COUNTERS,
+    HANGUL,
+    emoji_read,
+    hanja_read,
+    numbers_read,
+    romanised_read,
+    shapes_read,
+    turned_upright,
+    typed_in_hangul,
+)
+from gounmal.views import View, dropped, rewrite
+
+if TYPE_CHECKING:
+    from gounmal.views import Piece
+
+_SPLIT_WORDS = (
+    ("시씨싀씌쉬쒸슈쓔쓰스씹십쒸", "발팔빨벌뻘벨뱔밸바빠"),
+    ("병븅빙뵹뱅", "신싄씬쉰딱"),
+    ("지즤쥐찌쮜", "랄럴"),
+    ("새색쌔쉐세섀", "끼기키꺄퀴"),
+    ("존졸죤쫀", "나라내"),
+    ("좆좃졷죶", "같까대도만밥"),
+    ("미믜", "친췬칀"),
+    ("꺼꺄", "져저"),
+    ("닥닭닦", "쳐처치"),
+    ("느니", "금"),
+    ("엠", "창"),
+    ("호후", "로"),
+    ("개", "새색세쉐"),
+    ("썅쌍샹쌰", "년놈"),
+    ("창", "녀년"),
+    ("찐", "따다"),
+    ("또", "라"),
+    ("뒤디뒈", "져저질"),
+    ("애에", "미비"),
+    ("염옘", "병"),
+)
+"""Pairs of syllables, (first, second), that people set apart from each other."""
+
+_PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second in _SPLIT_WORDS)
+_SPLIT_TAILS = "놈년넘련새쉐아이같들럼롬것거노하떨까"
+"""What follows such a pair within its word."""
+
+_SEPARATORS = frozenset(".,!?~…-–/·:;+()[]<>'\"、。")
+"""Symbols that also stand between honest words."""
+
+
+def skeleton(view: View, original: str) -> View | None:
+    """The skeleton of a canonical view, or None where it says the same.
+
+    Args:
+        view: the canonical view.
+        original: the text that it is a view of; the case of Latin keys stands there only.
+    """
+    text = view.text
+    tame = _TAME.fullmatch(text) and not _STRETCHED.search(text)
+    if tame or not _SUSPICIOUS.search(text):
+        return None
+    result = typed_in_hangul(view, original)
+    for step in _STEPS:
+        result = step(result)
+    return None if result.text == text else result
+
+
+_FILLER = re.compile(f"(?<=[{HANGUL}])[^{HANGUL} ]+(?=[{HANGUL}])")
+_SPACED_FILLER = re.compile(r"(?<=(?<![가-힣])[가-힣]) ?[^\sㄱ-ㅎㅏ-ㅣ가-힣]{1,3} ?(?=[가-힣])")
+_LAUGHING_FILLER = re.compile("(?<=[가-힣])(?:[ㅋㅎㅠㅜ]+|ㅡ+)(?=[가-힣])")
+_PICTOGRAPHS = "\U0001f000-\U0001faff"  # emoji between words are words themselves
+_DECORATION = re.compile(
+    rf"(?:(?<=[ {HANGUL}])|\A)(?:[^\w\s!-~…、。·{_PICTOGRAPHS}]+(?: |(?=[{HANGUL}])))+(?=\S)"
+)
+_PAIR_HERE = re.compile(_PAIR.replace("{gap}", ""))
+
+
+def without_fillers(view: View) -> View:
+    """Symbols and digits inside Hangul gone: 시1발, 씨@발 and 병~신 are 시발, 씨발 and 병신."""
+    view = rewrite(view, _DECORATION, dropped)
+    view = rewrite(view, _FILLER, _drop_filler)
+    view = rewrite(view, _SPACED_FILLER, _drop_inside_pair)
+    return rewrite(view, _LAUGHING_FILLER, _drop_inside_pair)
+
+
+def _drop_filler(match: re.Match[str]) -> list[Piece] | None:
+    text, (start, end), filler = match.string, match.span(), match[0]
+    if _SEPARATORS.issuperset(filler):
+        is_disguise = (
+            _is_alone(text, start - 1, -1)
+            or _is_alone(text, end, 1)
+            or (_is_pair(text, start, end) and text[end + 1 : end + 2] in _SPLIT_TAILS)
+        )
+    elif filler.isdigit():
+        is_disguise = len(set(filler)) == 1 and text[end] not in COUNTERS
+        is_disguise |= _is_pair(text, start, end)
+    else:
+        # Letters of other scripts are words, or masks that the model knows (시X).
+        is_letters = any(c.isalnum() for c in filler.strip("ㆍᆞ"))
+        is_disguise = not is_letters or _is_pair(text, start, end)
+    return [] if is_disguise else None
+
+
+def _drop_inside_pair(match: re.Match[str]) -> list[Piece] | None:
+    inside = _is_pair(match.string, *match.span())
+    return [] if inside or match[0][0] == "ㅡ" else None
+
+
+def _is_pair(text: str, start: int, end: int) -> bool:
+    """Do the syllables on both sides of `[start, end)` make an abusive word together?"""
+    return bool(_PAIR_HERE.match(text[start - 1] + text[end]))
+
+
+def _is_alone(text: str, at: int, step: int) -> bool:
+    """Is the Hangul at `at` a part of a syllable, or one syllable with no other behind it?"""
+    behind = at + step
+    return not hangul.is_syllable(text[at]) or not (
+        0 <= behind < len(text) and hangul.is_syllable(text[behind])
+    )
+
+
+_SPACED = re.compile(
+    f"(?<![{HANGUL}a-z0-9])[{HANGUL}](?: [{HANGUL}]){{2,}}(?![가-힣])"
+    f"|(?<![{HANGUL}a-z0-9])[ㄱ-ㅊㅌㅍ](?: [{HANGUL}])+(?![가-힣])"
+    f"|(?<![{HANGUL}a-z0-9])[가-힣] [ㄱ-ㅊㅌㅍ](?![{HANGUL}])"
+    f"|(?<![가-힣])(?:{_PAIR.replace('{gap}', ' +')})(?![가-힣])"
+    f"|(?:{_PAIR.replace('{gap}', ' ')})(?=[{_SPLIT_TAILS}])"
+)
+
+
+def unspaced(view: View) -> View:
+    """Single syllables and jamo joined: 병 신 and ㅅ ㅂ. Longer words stay apart: 다시 발견."""
+    return rewrite(view, _SPACED, _join)
+
+
+def _join(match: re.Match[str]) -> list[Piece]:
+    return [
+        (character, i, i + 1)
+        for i, character in enumerate(match[0], match.start())
+        if character != " "
+    ]
+
+
+_JAMO_RUN = re.compile("[가-힣]?[ㄱ-ㅎㅏ-ㅣ]+")
+
+
+def composed(view: View) -> View:
+    """Jamo as the syllables that they spell: ㅅㅣㅂㅏㄹ and 씨바ㄹ are 시발 and 씨발."""
+    return rewrite(view, _JAMO_RUN, _compose)
+
+
+def _compose(match: re.Match[str]) -> list[Piece] | None:
+    start = match.start()
+    pieces = hangul.compose(match[0])
+    if len(pieces) == len(match[0]):
+        return None
+    return [(character, start + i, start + j) for character, i, j in pieces]
+
+
+_ECHOES = {
+    "ㅏ": "ㅏㅑㅘ", "ㅓ": "ㅓㅕㅝ", "ㅗ": "ㅗㅛ", "ㅜ": "ㅜㅠ", "ㅡ": "ㅡ", "ㅣ": "ㅣㅟㅢ",
+    "ㅐ": "ㅐㅔㅒㅙㅚ", "ㅔ": "ㅐㅔㅖㅞㅚ", "ㅕ": "ㅕ", "ㅑ": "ㅑ", "ㅛ": "ㅛ", "ㅠ": "ㅠ",
+}  # fmt: skip
+"""Vowel of an echo (a syllable without a lead that draws out the one before) → vowels before it."""
+
+
+def _open(vowels: str) -> str:
+    return "".join(hangul.join(lead, vowel) for lead in hangul.LEADS for vowel in vowels)
+
+
+def _echoes(vowel: str) -> str:
+    return f"{hangul.join('ㅇ', vowel)}-{hangul.join('ㅇ', vowel, 'ㅎ')}"
+
+
+_STRETCHED = re.compile(
+    f"(?=[가-힣][{''.join(_echoes(v) for v in _ECHOES)}])"
+    "(?:" + "|".join(f"[{_open(before)}][{_echoes(v)}]+" for v, before in _ECHOES.items()) + ")"
+)
+
+
+def unstretched(view: View) -> View:
+    """Drawn-out syllables at their length: 시이이발 is 시발, 병시인 is 병신."""
+    return rewrite(view, _STRETCHED, _shorten)
+
+
+def _shorten(match: re.Match[str]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for at, character in enumerate(match[0], match.start()):
+        tail = hangul.split(character)[2]
+        if not pieces or hangul.split(pieces[-1][0])[2]:
+            pieces.append((character, at, at + 1))
+        else:
+            lead, vowel, _ = hangul.split(pieces[-1][0])
+            pieces[-1] = (hangul.join(lead, vowel, tail), pieces[-1][1], at + 1)
+    return pieces
+
+
+_STEPS = (
+    emoji_read,
+    numbers_read,
+    shapes_read,
+    hanja_read,
+    turned_upright,
+    romanised_read,
+    without_fillers,
+    unspaced,
+    composed,
+    unstretched,
+)
+
+_FIRSTS = "".join(first for first, _ in _SPLIT_WORDS)
+_NUMBERED = "놈넘새색쉐련럼롬년아쌔창덕베끼"
+_TAME = re.compile(
+    f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{_FIRSTS}])(?! [가-힣](?![가-힣]))"
+    f"|[0-9]++(?![{_NUMBERED}])[가-힣]*+)?"
+    "[.,!?~^;]*+[ㅋㅎ]*+[ㅠㅜ]*+(?: |\\Z))*+"
+)
+"""What most chat looks like: told at a glance, stretched syllables apart."""
+
+_SUSPICIOUS = re.compile(
+    "[^가-힣ㄱ-ㅎㅠㅜㅡa-z0-9 .,!?~:;^'\"()/-]|[ㄱ-ㅊㅌㅍ][ㅠㅜㅡ]|[a-z]{3}|[가-힣ㄱ-ㅎ][a-z]"
+    f"|[a-z][가-힣ㄱ-ㅎ]|[가-힣][ㄱㄴㄹㅁㅇㅈㅡ](?![ㄱ-ㅎ])|[가-힣ㄱ-ㅎ]8|[0-9][{_NUMBERED}]"
+    f"|{_FILLER.pattern}|{_SPACED_FILLER.pattern}|{_LAUGHING_FILLER.pattern}|{_SPACED.pattern}"
+    f"|{_STRETCHED.pattern}"
+)
