@@ -93,7 +93,7 @@ def compose(text: str) -> list[tuple[str, int, int]]:
 
 def _lead_end(text: str, at: int) -> int:
     """Where the vowel after a lead at `at` stands, or 0 if no syllable begins here."""
-    if text[at] not in LEAD_INDEX:
+    if text[at : at + 1] not in LEAD_INDEX:
         return 0
     if _vowel_at(text, at + 1):
         laughs = text[at] in "ㅋㅎ" and text[at + 1] in "ㅠㅜㅗㅡ"
@@ -125,7 +125,7 @@ def _read_tail(text: str, at: int) -> tuple[str, int]:
     tail, following = text[at : at + 1], text[at + 1 : at + 2]
     if tail not in TAIL_INDEX or not tail:
         return "", at
-    if _vowel_at(text, at + 1) or following == tail:
+    if _vowel_at(text, at + 1) or (following == tail and not _vowel_at(text, at + 2)):
         return "", at
     cluster = CLUSTERS.get(tail + following)
     if cluster and text[at + 2 : at + 3] in LEAD_INDEX and _vowel_at(text, at + 3):
