@@ -1,7 +1,7 @@
 """An artifact folder → calibrated scores and token evidence.
 
-An artifact is `config.json` (what it is, its calibration and thresholds), `model.onnx`, and what its
-encoder needs: `vocabulary.npy` for n-grams, `tokenizer.json` for a Hugging Face encoder.
+An artifact is `config.json` (what it is, its calibration and thresholds), `model.onnx`, and what
+its encoder needs: `vocabulary.npy` for n-grams, `tokenizer.json` for a Hugging Face encoder.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Classifier:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Every call has another shape: an arena or a memory plan made for one is waste for the next.
+        # Every call has another shape: a memory plan made for one is waste for the next.
         options.enable_mem_pattern = False
         try:
             session = ort.InferenceSession(

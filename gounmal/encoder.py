@@ -44,14 +44,12 @@ _BOUNDARY = "\x02"
 _CHO = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _JUNG = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 _JONG = "\0ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-_FOLDS = (
-    "ㄱㄲㅋ ㄷㄸㅌ ㅂㅃㅍ ㅅㅆ ㅈㅉㅊ ㄴㄵㄶ ㄹㄺㄻㄼㄽㄾㄿㅀ "
-    "ㅏㅑㅘ ㅓㅕㅝ ㅗㅛ ㅜㅠㅡ ㅐㅔㅒㅖㅙㅚㅞ ㅣㅟㅢ"
-).split()
+_FOLDS = ("ㄱㄲㅋ", "ㄷㄸㅌ", "ㅂㅃㅍ", "ㅅㅆ", "ㅈㅉㅊ", "ㄴㄵㄶ", "ㄹㄺㄻㄼㄽㄾㄿㅀ")
+_FOLDS += ("ㅏㅑㅘ", "ㅓㅕㅝ", "ㅗㅛ", "ㅜㅠㅡ", "ㅐㅔㅒㅖㅙㅚㅞ", "ㅣㅟㅢ")
 
 
 def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """For each BMP code point its up to three jamo (0 = none), plain and folded: uint32[65536, 3]."""
+    """The up to three jamo of each BMP code point, plain and folded: uint32[65536, 3], 0 = none."""
     plain = np.zeros((0x10000, 3), np.uint32)
     plain[:, 0] = np.arange(0x10000)
     syllables = np.arange(11172)
@@ -159,7 +157,7 @@ def hash_features(sequences: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray
     tokens = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
     narrow = np.minimum(codes, 0xFFFF)
-    parts, has = _PLAIN[narrow], None
+    parts = _PLAIN[narrow]
     has = parts != 0
     # Boundaries count twice, so that three of them fill the longest jamo window.
     has[:, 1] |= codes == ord(_BOUNDARY)

@@ -22,17 +22,14 @@ WIDTHS = np.array([4, 8, 12, 16, 20, 26, 32, 40, 50, 64, 80, 100, 128, 160, 200,
 
 
 def build_vocabulary(texts: Iterable[str], *, size: int, min_count: int) -> Vocabulary:
-    """Keep the `size` n-grams that stand in the most texts, each in `min_count` at least."""
-    found, times = [], []
-    for chunk in _chunks(texts):
-        keys, lengths = hash_features([sequence(normalize(text)) for text in chunk])
-        owner = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
-        pairs = np.unique(owner[:, None] << np.uint64(32) | keys)
-        unique, count = np.unique(pairs.astype(np.uint32), return_counts=True)
-        found.append(unique)
-        times.append(count)
-    seen, inverse = np.unique(np.concatenate(found), return_inverse=True)
-    counts = np.bincount(inverse, np.concatenate(times)).astype(np.int64)
+    """Keep the `size` most frequent n-grams, each seen `min_count` times at least."""
+    keys = np.concatenate(
+        [
+            hash_features([sequence(normalize(text)) for text in part])[0].ravel()
+            for part in _chunks(texts)
+        ]
+    )
+    seen, counts = np.unique(keys, return_counts=True)
     enough = counts >= min_count
     return keep(seen[enough], counts[enough], size)
 

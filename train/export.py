@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization import (  # type: ignore[import-untyped]  # it ships no types
+    QuantType,
+    quantize_dynamic,
+)
 from torch import Tensor, nn
 
 from gounmal.classifier import ArtifactConfig, write_config
-from gounmal.encoder import N_FEATURES
+from gounmal.encoder import N_FEATURES, Vocabulary
 from train.model import GounmalModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from gounmal.encoder import Vocabulary
 
 
 class QuantizedTable(nn.Module):
@@ -28,6 +29,9 @@ class QuantizedTable(nn.Module):
 
     A scale a column commutes with the sum over n-grams, so the table can stay int8 until the sum.
     """
+
+    rows: Tensor
+    scale: Tensor
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -37,9 +41,7 @@ class QuantizedTable(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids: int[n, t, features] → float[n, t, columns]."""
-        rows: Tensor = self.rows[ids.long()]
-        summed: Tensor = rows.float().sum(dim=2) * self.scale
-        return summed
+        return self.rows[ids.long()].float().sum(dim=2) * self.scale
 
 
 class Exported(nn.Module):
@@ -71,7 +73,7 @@ def export(
     exported = Exported(deepcopy(model)).eval()
     shape: tuple[int, ...] = (2, 5)
     if isinstance(exported.model, GounmalModel):
-        exported.model.table = QuantizedTable(exported.model.table.weight)
+        exported.model.table = QuantizedTable(exported.model.get_parameter("table.weight"))
         shape = (2, 5, N_FEATURES)
     example = (torch.ones(shape, dtype=torch.int32), torch.tensor([5, 3]))
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
@@ -100,7 +102,7 @@ def export(
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
-    if config.encoder == "ngrams":
+    if isinstance(encoder, Vocabulary):
         np.save(folder / "vocabulary.npy", encoder.keys, allow_pickle=False)
     else:
         encoder.save(str(folder / "tokenizer.json"))

@@ -104,7 +104,7 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
                 logits, evidence = model(ids, lengths)
             loss = loss_of(logits.float(), evidence.float(), supervision, rows, config)
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
@@ -120,8 +120,8 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
 def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the running average one step towards the model."""
     with torch.no_grad():
-        ours, theirs = list(average.parameters()), list(model.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for ours, theirs in zip(average.parameters(), model.parameters(), strict=True):
+            ours.lerp_(theirs, 1 - decay)
 
 
 def loss_of(

@@ -151,7 +151,7 @@ class GounmalModel(PreTrainedModel):  # type: ignore[misc]
 
     def __init__(self, config: GounmalConfig) -> None:
         super().__init__(config)
-        self.table = Table(config.vocab_size, config.dim, N_LABELS)
+        self.table: nn.Module = Table(config.vocab_size, config.dim, N_LABELS)
         self.enter = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.hidden))
         self.blocks = nn.ModuleList(
             GatedConvolution(config.hidden, dilation, config.dropout)
