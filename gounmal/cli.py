@@ -1,0 +1,267 @@
+"""The command line: `gounmal serve · moderate · scan · models · demo`.
+
+Exit codes: 0 it worked; 1 it was interrupted, or a bug (with a traceback); 2 the input, an option
+or the installation is at fault, and one line on stderr says how.
+"""
+
+# What a command needs is imported inside it, so that `gounmal --help` answers at once.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from functools import wraps
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gounmal.errors import GounmalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gounmal.moderator import Moderator
+    from gounmal.schema import Decision
+
+PASS_LINES = 256
+"""Lines of a pipe judged together."""
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Failure(click.ClickException):
+    """One line on stderr, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"gounmal: {self.message}", file=file or sys.stderr, err=file is None)
+
+
+def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what gounmal and the operating system say on purpose into one line."""
+
+    @wraps(command)
+    def guarded(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except BrokenPipeError:
+            # Whoever read our output has gone; Python must not complain about it at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except GounmalError as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{where}{error.strerror or error}") from error
+
+    return guarded
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say who judges, by which rules."""
+    for option in (
+        click.option("--model", envvar="GOUNMAL_MODEL", help="Tag in the store, or a folder."),
+        click.option(
+            "--policy", envvar="GOUNMAL_POLICY", type=_FILE, help="By default policy.yaml."
+        ),
+        click.option(
+            "--mode",
+            type=click.Choice(["lenient", "balanced", "strict"]),
+            help="In place of the policy's.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gounmal", message="gounmal %(version)s")
+def main() -> None:
+    """Judge chat: is a line abusive, how, where, and what should happen to it.
+
+    Exit codes: 0 it worked, 1 interrupted or a bug, 2 the input or an option is at fault.
+    """
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--host", default="0.0.0.0", show_default=True)  # noqa: S104  (a service is for others)
+@click.option("--workers", type=click.IntRange(1), help="By default as in configuration.yaml.")
+@one_line_errors
+def serve(port: int, host: str, workers: int | None) -> None:
+    """Serve over HTTP."""
+    from gounmal.serve import run
+
+    run(host=host, port=port, workers=workers)
+
+
+@main.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT…")
+@click.option("--channel", help="Whose rules apply, where the policy has some for it.")
+@click.option("--json", "as_json", is_flag=True, help="JSON also on a terminal.")
+@model_options
+@one_line_errors
+def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **who: Any) -> None:
+    """Judge lines of text; `-` stands for the lines of standard input.
+
+    Prints one Decision a line, as JSON unless to a terminal.
+    """
+    from gounmal import terminal
+    from gounmal.schema import Message
+
+    moderator = _moderator(**who)
+    show: Callable[[Decision], None] = terminal.print_decision
+    if as_json or not sys.stdout.isatty():
+        show = _print_json
+    for lines in _lines(texts):
+        for decision in moderator.moderate([Message(line, channel=channel) for line in lines]):
+            show(decision)
+
+
+@main.command()
+@click.argument("source", type=_FILE, metavar="INPUT")
+@click.option("--output", type=_FOLDER, required=True, help="Folder for the results.")
+@click.option("--text", help="Text column, if not found by its name.")
+@click.option("--time", help="Time column.")
+@click.option("--user", help="User column.")
+@click.option("--channel", help="Channel column.")
+@click.option("--id", "id_", help="Column with the messages' ids.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
+    help="Of the decisions; by default that of the input.",
+)
+@click.option("--title", help="The programme's name, for the report.")
+@click.option(
+    "--lang",
+    type=click.Choice(["ko", "en"]),
+    default="ko",
+    show_default=True,
+    help="Language of the report.",
+)
+@click.option(
+    "--report-key",
+    envvar="GOUNMAL_REPORT_KEY",
+    help="Secret that keeps users' pseudonyms the same from report to report; better given as "
+    "GOUNMAL_REPORT_KEY. By default pseudonyms differ in every report.",
+)
+@model_options
+@one_line_errors
+def scan(source: Path, output: Path, **options: Any) -> None:
+    """Judge a file of chat: CSV, TSV, JSONL (also .gz, .zst) or Parquet.
+
+    Writes decisions, summary.json and report.html to the output folder.
+    """
+    from gounmal import terminal
+    from gounmal.columns import Role
+    from gounmal.files import Format, inspect
+    from gounmal.scan import scan as run
+
+    columns = {
+        Role.TEXT: options["text"],
+        Role.TIME: options["time"],
+        Role.USER: options["user"],
+        Role.CHANNEL: options["channel"],
+        Role.ID: options["id_"],
+    }
+    found = inspect(source, names={role: name for role, name in columns.items() if name})
+    moderator = _moderator(**{name: options[name] for name in ("model", "policy", "mode")})
+    secret = options["report_key"]
+    with terminal.progress() as on_progress:
+        scanned = run(
+            found,
+            output,
+            moderator=moderator,
+            kind=Format(options["kind"]) if options["kind"] else None,
+            title=options["title"],
+            key=_key(secret) if secret else None,
+            language=options["lang"],
+            on_progress=on_progress,
+        )
+    terminal.print_scanned(scanned)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+@one_line_errors
+def models(context: click.Context) -> None:
+    """What the Bento store holds."""
+    if context.invoked_subcommand is None:
+        from gounmal import terminal
+        from gounmal.store import list_models
+
+        terminal.print_models(list_models())
+
+
+@models.command("import")
+@click.argument("folder", type=_FOLDER)
+@one_line_errors
+def import_(folder: Path) -> None:
+    """Copy an artifact folder into the store."""
+    from gounmal.store import import_artifact
+
+    click.echo(import_artifact(folder))
+
+
+@main.command()
+@click.option("--output", type=_FOLDER, required=True, help="Folder for the broadcast.")
+@one_line_errors
+def demo(output: Path) -> None:
+    """Write a made-up broadcast's chat, to try `gounmal scan` on."""
+    from gounmal.demo import write_demo
+
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "chat.csv"
+    rows = write_demo(path)
+    click.echo(f"{path}: {rows:,} messages")
+    click.echo(f"next: gounmal scan {shlex.quote(str(path))} --output {shlex.quote(str(output))}")
+
+
+def _moderator(*, model: str | None, policy: Path | None, mode: str | None) -> Moderator:
+    """The one that serving would use, unless told otherwise."""
+    from gounmal.config import Settings
+    from gounmal.moderator import Moderator
+    from gounmal.schema import Mode
+
+    if policy is None:
+        beside_service = Settings.read(Path(__file__).resolve().parent.parent).policy
+        policy = beside_service if beside_service.exists() else None
+    moderator = Moderator.load(model, policy=policy)
+    if mode is None:
+        return moderator
+    rules = moderator.policy
+    channels = {name: replace(own, mode=Mode(mode)) for name, own in rules.channels.items()}
+    return Moderator(moderator.scorer, replace(rules, mode=Mode(mode), channels=channels))
+
+
+def _lines(texts: tuple[str, ...]) -> Iterator[list[str]]:
+    """The texts in lots; those of standard input as they come."""
+    for text in texts:
+        if text != "-":
+            yield [text]
+            continue
+        size = 1 if sys.stdin.isatty() else PASS_LINES
+        while lines := list(islice(sys.stdin.buffer, size)):
+            # Undecodable bytes become lone surrogates, which a Message refuses by name.
+            yield [line.decode("utf-8", "surrogateescape").rstrip("\r\n") for line in lines]
+
+
+def _print_json(decision: Decision) -> None:
+    import orjson
+
+    click.echo(orjson.dumps(decision.to_dict()))
+
+
+def _key(secret: str) -> bytes:
+    """A secret of any length as a key for pseudonyms."""
+    import hashlib
+
+    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()

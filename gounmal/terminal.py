@@ -1,0 +1,98 @@
+"""What the command line shows to a person: progress, tables, a Decision in colour."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gounmal.scan import Scanned
+    from gounmal.schema import Decision
+    from gounmal.store import StoredModel
+
+_COLOURS = {"allow": "green", "mask": "yellow", "hold": "magenta", "block": "red"}
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, float], None]]:
+    """A progress bar on stderr: rows, rate, time left. Silent where stderr is no terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.fields[rows]:>12,} rows"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=1.0, rows=0, rate=0.0)
+
+        def update(rows: int, done: float) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(task, completed=done, rows=rows, rate=rows / elapsed if elapsed else 0.0)
+
+        yield update
+
+
+def print_scanned(scanned: Scanned) -> None:
+    """What a scan found, in a few lines, and where its files are."""
+    summary = scanned.summary
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_row(f"{summary.rows:,}", "rows")
+    table.add_row(f"{summary.flagged:,}", f"flagged ({summary.flagged_share:.2%} of those judged)")
+    for action, count in summary.actions.items():
+        table.add_row(f"{count:,}", Text(action, _COLOURS[action]))
+    if summary.invalid:
+        kinds = ", ".join(f"{name} {count:,}" for name, count in summary.problems.items())
+        table.add_row(f"{summary.invalid:,}", f"not judged ({kinds})")
+    console = _plain_console()
+    console.print(table)
+    for path in (scanned.decisions, scanned.summary_json, scanned.report):
+        console.print(Text(str(path)))
+
+
+def print_models(models: Sequence[StoredModel]) -> None:
+    """What the store holds, a row each."""
+    table = Table("tag", "created", "size", "labels", box=None, pad_edge=False)
+    for model in models:
+        labels = " ".join(f"{name}={value}" for name, value in sorted(model.labels.items()))
+        created = f"{model.created:%Y-%m-%d %H:%M}"
+        table.add_row(model.tag, created, f"{model.size_bytes / 1e6:.1f} MB", labels)
+    console = _plain_console()
+    if models:
+        console.print(table)
+    else:
+        console.print("the store is empty: `gounmal models import FOLDER` puts a model into it")
+
+
+def print_decision(decision: Decision) -> None:
+    """A Decision for the eye: what to do, what the audience would see, and why."""
+    action = decision.action.value
+    line = Text.assemble((f"{action:<6}", f"bold {_COLOURS[action]}"), decision.masked)
+    why = [f"{label.value} {decision.scores[label]:.2f}" for label in decision.labels]
+    line.append(f"  {' · '.join([decision.reason.value, *why])}", "dim")
+    _plain_console().print(line)
+
+
+def _plain_console() -> Console:
+    """Standard output, without Rich's own ideas about what numbers and brackets mean."""
+    return Console(highlight=False, markup=False, soft_wrap=True)
