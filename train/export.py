@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from onnxruntime.quantization import (  # type: ignore[import-untyped]  # it ships no types
+from onnxruntime.quantization import (
     QuantType,
     quantize_dynamic,
 )

@@ -21,7 +21,7 @@ N_LABELS = len(LABELS)
 _NEVER = -1e4  # a logit that no softmax or maximum ever picks, and that int8 and fp16 survive
 
 
-class GounmalConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is untyped
+class GounmalConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # transformers is untyped
     """Sizes of the small network."""
 
     model_type = "gounmal"
@@ -101,7 +101,8 @@ class GatedConvolution(nn.Module):
         padded = functional.pad(y, (0, 0, d, d))
         length = y.shape[1]
         window = torch.cat((padded[:, :length], y, padded[:, 2 * d : 2 * d + length]), dim=-1)
-        return x + self.dropout(functional.glu(self.mix(window), dim=-1))
+        mixed: Tensor = self.dropout(functional.glu(self.mix(window), dim=-1))
+        return x + mixed
 
 
 class EvidenceHead(nn.Module):
@@ -143,7 +144,7 @@ class EvidenceHead(nn.Module):
         return logits, evidence + (1 - mask) * _NEVER
 
 
-class GounmalModel(PreTrainedModel):  # type: ignore[misc]
+class GounmalModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # the same
     """The small default network."""
 
     config_class = GounmalConfig
