@@ -25,6 +25,9 @@ SNIFFED_LINES = 1_000
 """Lines with a character outside ASCII that are enough to tell an encoding."""
 
 _ENCODINGS = ("utf-8", "cp949")  # in the order of preference: UTF-8 seldom fits by accident
+FEW = 0.05
+"""Up to this share of unreadable lines, they are bad rows and not another encoding."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook or a zip"}
 
@@ -86,11 +89,11 @@ def detect_encoding(path: Path, compression: str | None) -> str:
         _refuse_binary(path, first)
         if not first.strip(b"\xef\xbb\xbf\r\n\t "):
             raise InvalidInput(f"{path}: the file is empty: expected at least a header or one row")
-        votes, seen = _vote(chain([first], lines))
+        votes, unreadable = _vote(chain([first], lines))
     if first.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
     best = max(_ENCODINGS, key=votes.__getitem__)
-    if seen and not votes[best]:
+    if not votes[best] and unreadable:
         raise InvalidInput(f"{path}: neither UTF-8 nor CP949 text: save it as UTF-8")
     return best
 
@@ -117,11 +120,12 @@ def clean(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def _vote(read: Iterable[bytes]) -> tuple[dict[str, int], int]:
-    """Lines outside ASCII that each encoding can read, and how many such lines there were."""
+def _vote(read: Iterable[bytes]) -> tuple[dict[str, int], bool]:
+    """How many lines outside ASCII each encoding can read, and are such lines more than a few?"""
     votes = dict.fromkeys(_ENCODINGS, 0)
-    seen = 0
+    seen = total = 0
     for block in read:
+        total += block.count(b"\n")
         if block.isascii():
             continue
         for line in block.split(b"\n"):
@@ -131,7 +135,7 @@ def _vote(read: Iterable[bytes]) -> tuple[dict[str, int], int]:
                     votes[encoding] += _decodes(line, encoding)
         if seen >= SNIFFED_LINES:
             break
-    return votes, seen
+    return votes, seen > FEW * total
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from gounmal.moderator import Scored
 from gounmal.schema import LABELS, Label, Mode
+
+# A machine that is busy with something else is no reason for a test to fail.
+settings.register_profile("gounmal", deadline=None)
+settings.load_profile("gounmal")
 
 WORDS = {"바보": Label.INSULT, "젠장": Label.PROFANITY, "오랑캐": Label.HATE_ORIGIN}
 
