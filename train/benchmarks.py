@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SOURCES = ("kodoli", "curse", "kmhas", "beep", "kotox")
 LEVELS = ("easy", "normal", "hard")
-ABUSE = (Label.PROFANITY, Label.INSULT, Label.HATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,88 +72,86 @@ class Judged:
         return np.asarray(self.flagged[rows][:, columns].any(axis=1))
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Texts of which some should have one of some labels.
+
+    Attributes:
+        metric: the one that counts at the thresholds, `F1` or `accuracy`.
+    """
+
+    name: str
+    examples: Sequence[Example]
+    truth: NDArray[np.bool_]
+    labels: tuple[Label, ...]
+    metric: str = "F1"
+
+    def value(self, flagged: NDArray[np.bool_]) -> float:
+        """Its metric, from bool[n]: is one of the labels flagged?"""
+        counts = Counts.of(self.truth, flagged)
+        return counts.f1 if self.metric == "F1" else counts.accuracy
+
+
+def tasks(dataset: Dataset, split: str) -> list[Task]:
+    """Every benchmark that asks a yes-or-no question, as far as the split has texts for it."""
+    kodoli = dataset.examples_of(split, "kodoli")
+    clear = [e for e in kodoli if e.targets[LABELS.index(Label.INSULT)] in {0.0, 1.0}]
+    curse = dataset.examples_of(split, "curse")
+    kmhas = dataset.examples_of(split, "kmhas")
+    beep = dataset.examples_of(split, "beep")
+    hateful = _holds(kmhas, Label.PROFANITY) | _holds(kmhas, Label.HATE)
+    profanity, insult = (Label.PROFANITY,), (Label.INSULT,)
+    out = [
+        Task("KODOLI profanity", kodoli, _holds(kodoli, Label.PROFANITY), profanity),
+        Task("KODOLI OFFEN vs NOT (insult)", clear, _holds(clear, Label.INSULT), insult),
+        Task("Curse (profanity or insult)", curse, _some(curse), profanity + insult, "accuracy"),
+        Task("K-MHaS any label", kmhas, hateful, LABELS),
+        Task("K-MHaS any label but insult", kmhas, hateful, (Label.PROFANITY, *HATE)),
+        Task("K-MHaS profanity", kmhas, _holds(kmhas, Label.PROFANITY), profanity),
+        Task("BEEP (insult or hate)", beep, _some(beep), (Label.INSULT, Label.HATE)),
+    ]
+    for level in (*LEVELS, "plain"):
+        # The source's own validation part only.
+        held = [e for e in dataset.examples_of(split, f"kotox/{level}") if e.held]
+        out.append(Task(f"KOTOX {level}", held, _some(held), LABELS))
+    return [task for task in out if task.truth.any()]
+
+
 def measure(dataset: Dataset, split: str, judged: Judged) -> list[Measure]:
     """Every benchmark on one split."""
-    return [
-        *_kodoli(dataset.examples_of(split, "kodoli"), judged),
-        *_curse(dataset.examples_of(split, "curse"), judged),
-        *_kmhas(dataset.examples_of(split, "kmhas"), judged),
-        *_beep(dataset.examples_of(split, "beep"), judged),
-        *_kotox(dataset.examples_of(split, "kotox"), judged),
-    ]
-
-
-def _kodoli(examples: Sequence[Example], judged: Judged) -> list[Measure]:
-    abusive = truth(examples, Label.PROFANITY) == 1
-    clear = [e for e in examples if e.targets[LABELS.index(Label.INSULT)] in {0.0, 1.0}]
-    offensive = truth(clear, Label.INSULT) == 1
-    return [
-        *_binary("KODOLI profanity", abusive, examples, judged, (Label.PROFANITY,)),
-        *_binary("KODOLI OFFEN vs NOT (insult)", offensive, clear, judged, (Label.INSULT,)),
-    ]
-
-
-def _curse(examples: Sequence[Example], judged: Judged) -> list[Measure]:
-    y = np.asarray([bool(e.any_of) for e in examples], np.bool_)
-    return _binary("Curse (profanity or insult)", y, examples, judged, ABUSE[:2])
-
-
-def _kmhas(examples: Sequence[Example], judged: Judged) -> list[Measure]:
-    labels = (Label.PROFANITY, *HATE_KINDS)
-    y = np.stack([truth(examples, label) == 1 for label in labels], axis=1)
-    p = np.stack([judged.found(examples, label) for label in labels], axis=1)
-    any_of = np.asarray(y.any(axis=1))
-    # The source's own label 8 is "none of these".
-    y = np.concatenate([y, ~any_of[:, None]], axis=1)
-    p = np.concatenate([p, ~p.any(axis=1, keepdims=True)], axis=1)
-    each = [Counts.of(y[:, i], p[:, i]).f1 for i in range(y.shape[1])]
-    size = (len(examples), int(any_of.sum()))
-    name = "K-MHaS all labels"
-    return [
-        *_binary("K-MHaS any (profanity or hate)", any_of, examples, judged, (labels[0], *HATE)),
-        *_binary("K-MHaS any (any label)", any_of, examples, judged, LABELS),
-        *_binary("K-MHaS profanity", y[:, 0], examples, judged, labels[:1]),
-        Measure(name, "micro F1", Counts.of(y, p).f1 if len(y) else float("nan"), *size),
-        Measure(name, "macro F1", float(np.mean(each)) if len(y) else float("nan"), *size),
-    ]
-
-
-def _beep(examples: Sequence[Example], judged: Judged) -> list[Measure]:
-    y = np.asarray([bool(e.any_of) for e in examples], np.bool_)
-    return _binary("BEEP (insult or hate)", y, examples, judged, ABUSE[1:])
-
-
-def _kotox(examples: Sequence[Example], judged: Judged) -> list[Measure]:
-    """On the source's own validation part only, where the split has it."""
     out = []
-    for level in (*LEVELS, "plain"):
-        held = [e for e in examples if e.source == f"kotox/{level}" and e.held]
-        y = np.asarray([bool(e.any_of) for e in held], np.bool_)
-        out += _binary(f"KOTOX {level}", y, held, judged, LABELS)
-    return out
+    for task in tasks(dataset, split):
+        size = (len(task.truth), int(task.truth.sum()))
+        counts = Counts.of(task.truth, judged.found(task.examples, *task.labels))
+        score = judged.score(task.examples, *task.labels)
+        out += [
+            Measure(task.name, "F1", counts.f1, *size),
+            Measure(task.name, "accuracy", counts.accuracy, *size),
+            Measure(task.name, "AP", average_precision(task.truth, score), *size),
+            Measure(task.name, "best F1", best_f1(task.truth, score)[0], *size),
+        ]
+    return [*out, *_multilabel(dataset.examples_of(split, "kmhas"), judged)]
 
 
-def _binary(
-    name: str,
-    y: NDArray[np.bool_],
-    examples: Sequence[Example],
-    judged: Judged,
-    labels: Sequence[Label],
-) -> list[Measure]:
-    """F1 and accuracy at the thresholds; AP and best F1 without."""
-    size = (len(y), int(y.sum()))
-    if not size[1]:
+def _multilabel(examples: Sequence[Example], judged: Judged) -> list[Measure]:
+    """K-MHaS as its authors measure it: every label, and "none of these" as one more."""
+    if not examples:
         return []
-    counts = Counts.of(y, judged.found(examples, *labels))
-    score = judged.score(examples, *labels)
+    labels = (Label.PROFANITY, *HATE_KINDS)
+    y = np.stack([_holds(examples, label) for label in labels], axis=1)
+    p = np.stack([judged.found(examples, label) for label in labels], axis=1)
+    size = (len(examples), int(y.any(axis=1).sum()))
+    y, p = (np.concatenate([m, ~m.any(axis=1, keepdims=True)], axis=1) for m in (y, p))
+    each = [Counts.of(y[:, i], p[:, i]).f1 for i in range(y.shape[1])]
     return [
-        Measure(name, "F1", counts.f1, *size),
-        Measure(name, "accuracy", counts.accuracy, *size),
-        Measure(name, "AP", average_precision(y, score), *size),
-        Measure(name, "best F1", best_f1(y, score)[0], *size),
+        Measure("K-MHaS all labels", "micro F1", Counts.of(y, p).f1, *size),
+        Measure("K-MHaS all labels", "macro F1", float(np.mean(each)), *size),
     ]
 
 
-def truth(examples: Sequence[Example], label: Label) -> NDArray[np.float64]:
-    """float64[n]: the target of a label, NaN where unknown."""
-    return np.asarray([e.targets[LABELS.index(label)] for e in examples], np.float64)
+def _holds(examples: Sequence[Example], label: Label) -> NDArray[np.bool_]:
+    return np.asarray([e.targets[LABELS.index(label)] == 1 for e in examples], np.bool_)
+
+
+def _some(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    return np.asarray([bool(e.any_of) for e in examples], np.bool_)

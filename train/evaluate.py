@@ -23,6 +23,7 @@ from gounmal.normalize import normalize
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, probes, tables
 from train.benchmarks import Judged
+from train.calibrate import SURE, known_truth
 from train.data import load
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ Scorer = Callable[[Sequence[str]], "NDArray[np.float32]"]
 CHUNK = 1024
 LENGTHS = (8, 18, 54, 4_000)
 """Upper bounds of the slices, in characters: median, 90 % and 99 % of live chat, and the rest."""
-
-SURE = 0.25
-"""A merged target this near to 0 or 1 counts as known; what is between is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +173,8 @@ def _labels(
     flagged = {mode: flags(scores, limits) for mode, limits in thresholds.items()}
     out = []
     for i, label in enumerate(LABELS):
-        sure = (targets[:, i] <= SURE) | (targets[:, i] >= 1 - SURE)
-        y, p = targets[sure, i] > 0.5, scores[sure, i]
+        sure, y = known_truth(targets, i)
+        p = scores[sure, i]
         out.append(
             LabelResult(
                 label,

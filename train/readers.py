@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, TextIO
 
 import zstandard
@@ -26,6 +27,12 @@ HOSTILE = (INSULT, Label.HATE)
 ABUSE = (PROFANITY, INSULT, Label.HATE)
 CLEAN_WEIGHT = 0.5
 """Of texts that nobody labelled, from collections that are clean on the whole."""
+
+SWEARING = re.compile(
+    "새끼|[씨시]발|존나|좆|병신|지랄|썅|쌍누|닥쳐|염병|호로|싸가지|쳐먹|죽여|놈|미친 ?년|[그저]년|년[아들]|딸년|하는년"
+    "|쓰레기(야|새끼| 맞)"
+)
+"""Lines of the presumed clean collections with one of these are left out: some are film scripts."""
 
 KMHAS_KINDS = {
     "0": Label.HATE_ORIGIN,
@@ -150,7 +157,8 @@ def chatbot(path: Path) -> Iterator[Example]:
     """Questions of users and answers of a bot, taken as harmless."""
     for row in _csv(path):
         for column in ("Q", "A"):
-            if text := (row.get(column) or "").strip():
+            text = (row.get(column) or "").strip()
+            if text and not SWEARING.search(text):
                 yield harmless(text, "chatbot", CLEAN_WEIGHT)
 
 
@@ -158,7 +166,7 @@ def utterances(path: Path) -> Iterator[Example]:
     """3i4k: `class⇥text`, taken as harmless."""
     for line in _lines(path):
         _, _, text = line.partition("\t")
-        if text.strip():
+        if text.strip() and not SWEARING.search(text):
             yield harmless(text.strip(), "3i4k", CLEAN_WEIGHT)
 
 
