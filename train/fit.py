@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 N_LABELS = len(LABELS)
+PADDING = -1e3
+"""Evidence below this is that of padding."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Supervision:
     any_weight: NDArray[np.float32]
     teacher: NDArray[np.float32] | None = None
     """float32[n, labels], probabilities; NaN rows where there are none."""
-    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """Text → first token, end token and label of an expression that was put there."""
+    spans: dict[int, tuple[NDArray[np.int64], list[int]]] = field(default_factory=dict)
+    """Text → the tokens of an expression that was put there, and its labels' columns."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -173,24 +175,22 @@ def loss_of(
 def _span_loss(
     evidence: Tensor, supervision: Supervision, rows: NDArray[np.int64]
 ) -> Tensor | None:
-    """Evidence of the label of an inserted expression: high inside it, low outside."""
-    marked = [
-        (i, supervision.spans[int(r)]) for i, r in enumerate(rows) if int(r) in supervision.spans
-    ]
-    if not marked:
+    """Evidence of the labels of an inserted expression: high inside it, low outside."""
+    inside = torch.zeros(evidence.shape)
+    counts = torch.zeros((len(rows), 1, evidence.shape[2]))
+    for i, row in enumerate(rows.tolist()):
+        if row in supervision.spans:
+            tokens, columns = supervision.spans[row]
+            for column in columns:
+                inside[i, tokens[tokens < evidence.shape[1]], column] = 1
+                counts[i, 0, column] = 1
+    if not counts.any():
         return None
-    at = torch.tensor([i for i, _ in marked])
-    label = torch.tensor([span[2] for _, span in marked])
-    logits = evidence[at, :, label]
-    position = torch.arange(evidence.shape[1])[None]
-    first = torch.tensor([span[0] for _, span in marked])[:, None]
-    end = torch.tensor([span[1] for _, span in marked])[:, None]
-    inside = ((position >= first) & (position < end)).float()
-    real = logits > -1e3
+    counts = counts * (evidence > PADDING)
     loss = functional.binary_cross_entropy_with_logits(
-        logits.clamp(min=-50), inside, reduction="none"
+        evidence.clamp(min=PADDING), inside, reduction="none"
     )
-    return (loss * real).sum() / real.sum()
+    return (loss * counts).sum() / counts.sum()
 
 
 def logits_of(
