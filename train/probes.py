@@ -101,12 +101,8 @@ def _harmless(example: Example) -> bool:
 
 
 def _lines(path: Path) -> list[tuple[str, str]]:
-    """`text⇥kind`, if the file is there; lines that start with # are comments."""
+    """Text and kind of each line `text⇥labels⇥kind` after the header, if the file is there."""
     if not path.exists():
         return []
-    out = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        text, _, kind = line.partition("\t")
-        if text.strip() and not line.startswith("#"):
-            out.append((text, kind.strip() or "other"))
-    return out
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    return [(row[0], row[2] if len(row) > 2 else "other") for row in rows if row[0].strip()]

@@ -29,8 +29,8 @@ CLEAN_WEIGHT = 0.5
 """Of texts that nobody labelled, from collections that are clean on the whole."""
 
 SWEARING = re.compile(
-    "새끼|[씨시]발|존나|좆|병신|지랄|썅|쌍누|닥쳐|염병|호로|싸가지|쳐먹|죽여|놈|미친 ?년|[그저]년|년[아들]|딸년|하는년"
-    "|쓰레기(야|새끼| 맞)"
+    "새끼|[씨시]발|존나|좆|병신|지랄|썅|쌍누|닥쳐|염병|호로|싸가지|쳐먹|죽여|꼬라|무뇌|대가리|이것들아"
+    "|놈|(미친|나쁜|파는|하는|딸|그|저) ?년|년(아|들|이다)|쓰레기(야|새끼| 맞)"
 )
 """Lines of the presumed clean collections with one of these are left out: some are film scripts."""
 

@@ -54,9 +54,8 @@ def choose_thresholds(
     """
     board = _Board.of(dataset, score, split)
     balanced = board.climb(beta=1.0, harmless=targets.balanced_harmless)
-    strict = board.climb(beta=targets.strict_beta, harmless=targets.strict_harmless)
-    lenient = board.precise(targets.lenient_precision)
-    strict, lenient = np.minimum(strict, balanced), np.maximum(lenient, balanced)
+    strict = board.climb(beta=targets.strict_beta, harmless=targets.strict_harmless, below=balanced)
+    lenient = np.maximum(board.precise(targets.lenient_precision), balanced)
     return {
         mode: {label: float(v) for label, v in zip(LABELS, values, strict=True)}
         for mode, values in (
@@ -113,13 +112,14 @@ class _Board:
             candidates=candidates,
         )
 
-    def climb(self, *, beta: float, harmless: float) -> NDArray[np.float64]:
-        """Coordinate ascent from two starts: thresholds float64[n_labels]."""
-        starts = [
-            np.asarray([self._best(i, beta) for i in range(len(LABELS))]),
-            np.asarray([c[-1] for c in self.candidates]),
-        ]
-        found = [self._ascend(start, beta, harmless) for start in starts]
+    def climb(
+        self, *, beta: float, harmless: float, below: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Coordinate ascent from two starts: thresholds float64[n_labels], none over `below`."""
+        most = np.ones(len(LABELS)) if below is None else below
+        own = np.asarray([self._best(i, beta) for i in range(len(LABELS))])
+        starts = [np.minimum(own, most), most]
+        found = [self._ascend(start, most, beta, harmless) for start in starts]
         return max(found, key=lambda limits: self._value(limits, beta, harmless))
 
     def precise(self, precision: float) -> NDArray[np.float64]:
@@ -133,13 +133,17 @@ class _Board:
         return np.asarray(out)
 
     def _ascend(
-        self, limits: NDArray[np.float64], beta: float, harmless: float
+        self,
+        limits: NDArray[np.float64],
+        most: NDArray[np.float64],
+        beta: float,
+        harmless: float,
     ) -> NDArray[np.float64]:
         best = self._value(limits, beta, harmless)
         for _ in range(ROUNDS):
             before = best
             for i, candidates in enumerate(self.candidates):
-                for candidate in candidates.tolist():
+                for candidate in candidates[candidates <= most[i]].tolist():
                     tried = limits.copy()
                     tried[i] = candidate
                     value = self._value(tried, beta, harmless)
@@ -169,10 +173,8 @@ class _Board:
 
     def _best(self, label: int, beta: float) -> float:
         rows, y = self.labels[label]
-        return max(
-            self.candidates[label].tolist(),
-            key=lambda t: _f_beta(Counts.of(y, self.scores[rows, label] >= t), beta),
-        )
+        tried: list[float] = self.candidates[label].tolist()
+        return max(tried, key=lambda t: _f_beta(Counts.of(y, self.scores[rows, label] >= t), beta))
 
 
 def _f_beta(counts: Counts, beta: float) -> float:
