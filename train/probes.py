@@ -93,7 +93,7 @@ def chat_like(dataset: Dataset, split: str) -> list[str]:
 
 def own_harmless(dataset: Dataset, split: str) -> list[str]:
     """Our own hand-written harmless lines that fell into this split."""
-    return sorted({e.text for e in dataset.examples_of(split, "written") if _harmless(e)})
+    return sorted({e.text for e in dataset.examples_of(split, "negatives") if _harmless(e)})
 
 
 def _harmless(example: Example) -> bool:

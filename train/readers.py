@@ -173,7 +173,7 @@ def utterances(path: Path) -> Iterator[Example]:
 def written(path: Path) -> Iterator[Example]:
     """Our own lines: `text⇥labels⇥…`, labels comma separated, none or `-` for a harmless line.
 
-    A label's parent holds with it; the other labels do not hold.
+    A label's parent holds with it; the other labels do not hold. The folder names the source.
     """
     for line in _lines(path):
         text, *rest = line.split("\t")
@@ -183,7 +183,7 @@ def written(path: Path) -> Iterator[Example]:
         labels = {Label(name) for name in names}
         labels |= {label.parent for label in labels if label.parent}
         facts = [(label, float(label in labels), 1.0) for label in LABELS]
-        yield Example(text.strip(), f"written/{path.stem}", *known(*facts))
+        yield Example(text.strip(), path.parent.name, *known(*facts))
 
 
 def first_column(path: Path) -> Iterator[str]:
