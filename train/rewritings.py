@@ -27,8 +27,12 @@ _ROMAN = {
     "ㅟ": "wi", "ㅠ": "yu", "ㅡ": "eu", "ㅢ": "ui", "ㅣ": "i",
 }  # fmt: skip
 _ROMAN_TAILS = {
-    **dict.fromkeys("ㄱㄲㄳㅋㄺ", "k"), **dict.fromkeys("ㄴㄵㄶ", "n"),
-    **dict.fromkeys("ㅁㄻ", "m"), **dict.fromkeys("ㄹㄼㄽㄾㅀ", "l"), **dict.fromkeys("ㅂㅄㅍㄿ", "p"), "ㅇ": "ng", "": "",
+    "": "", "ㅇ": "ng",
+    **dict.fromkeys("ㄱㄲㄳㅋㄺ", "k"),
+    **dict.fromkeys("ㄴㄵㄶ", "n"),
+    **dict.fromkeys("ㅁㄻ", "m"),
+    **dict.fromkeys("ㄹㄼㄽㄾㅀ", "l"),
+    **dict.fromkeys("ㅂㅄㅍㄿ", "p"),
     **dict.fromkeys("ㄷㅅㅆㅈㅊㅌㅎ", "t"),
 }  # fmt: skip
 
