@@ -39,15 +39,19 @@ class Encodings:
     """Encoded texts, token rows one after the other."""
 
     ids: NDArray[np.int32]
-    """int32[n_tokens, width]"""
+    """int32[n_tokens, N_FEATURES], or int32[n_tokens] ids of a tokenizer."""
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def of(self, rows: NDArray[np.int64]) -> Encodings:
+        """These texts alone, numbered anew; the token rows are shared."""
+        return Encodings(self.ids, self.starts[rows], self.lengths[rows])
+
     def padded(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """int32[n, t, width] ids, 0 for padding, and int64[n] lengths of these rows."""
+        """int32[n, t, …] ids, 0 for padding, and int64[n] lengths of these rows."""
         lengths = np.maximum(self.lengths[rows], 1)
         t = width_of(int(lengths.max()))
         position = np.arange(t)

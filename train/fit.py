@@ -67,6 +67,19 @@ class Supervision:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def of(self, rows: NDArray[np.int64]) -> Supervision:
+        """What is known of these texts alone, numbered anew."""
+        number = {row: i for i, row in enumerate(rows.tolist())}
+        return Supervision(
+            self.targets[rows],
+            self.weights[rows],
+            self.any_of[rows],
+            self.any_value[rows],
+            self.any_weight[rows],
+            None if self.teacher is None else self.teacher[rows],
+            {number[row]: span for row, span in self.spans.items() if row in number},
+        )
+
 
 def fit(  # noqa: PLR0913  (keyword-only settings)
     model: nn.Module,

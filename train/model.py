@@ -203,6 +203,7 @@ class CheckpointModel(nn.Module):
         config = AutoConfig.from_pretrained(base)
         self.encoder = AutoModel.from_pretrained(base, config=config, attn_implementation="eager")
         self.head = EvidenceHead(config.hidden_size, dropout)
+        self.max_tokens = int(getattr(config, "max_position_embeddings", 512))
 
     def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """ids: int[n, t] token ids; otherwise as `GounmalModel.forward`."""

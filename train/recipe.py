@@ -1,0 +1,223 @@
+"""The whole recipe, from labelled and unlabelled texts to a network: teachers, then the student.
+
+A network trained from scratch on these data overfits after two epochs. So a few of them are trained
+for just that long, and the one that ships learns from the labels and from what they say together of
+texts without labels: more text, and softer answers than a noisy label gives.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from gounmal.classifier import TokenizerEncoder
+from gounmal.encoder import Vocabulary
+from gounmal.normalize import normalize
+from gounmal.schema import Label
+from train.batches import Encodings, build_vocabulary, encode
+from train.fit import FitConfig, fit, logits_of
+from train.mixture import MixtureConfig, mix
+from train.model import CheckpointModel, GounmalConfig, GounmalModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from train.data import Dataset
+    from train.mixture import Mixture
+
+LEXICON = Path(__file__).parent / "lexicon.tsv"
+"""Our own abusive expressions and their labels, for insertion into harmless lines."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Every number of a training run; the defaults made the shipped model."""
+
+    vocabulary_size: int = 120_000
+    min_count: int = 3
+    max_tokens: int = 128
+    """Longer texts are cut in training (in serving they are not)."""
+    unlabelled: int = 100_000
+    unlabelled_length: tuple[int, int] = (3, 80)
+    teachers: int = 2
+    hidden: int = 96
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+    teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.4))
+    checkpoint_fit: FitConfig = field(
+        default_factory=lambda: FitConfig(epochs=3, learning_rate=3e-5, batch_tokens=2048)
+    )
+
+
+SMOKE = Recipe(
+    vocabulary_size=4_000,
+    min_count=1,
+    unlabelled=50,
+    teachers=1,
+    hidden=32,
+    mixture=MixtureConfig(inserted=100, repeats=1),
+    teacher_fit=FitConfig(epochs=1),
+    fit=FitConfig(epochs=3),
+    checkpoint_fit=FitConfig(epochs=1, learning_rate=1e-3),
+)
+"""A few hundred lines, in seconds: shows that everything fits together, not that it learns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A trained network with the encoder that it was trained on."""
+
+    model: nn.Module
+    encoder: Vocabulary | TokenizerEncoder
+    max_tokens: int | None
+    """The longest sequence that it takes; None where there is no limit."""
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32[n, labels], not calibrated."""
+        return logits_of(self.model, self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> Encodings:
+        """Texts as the network takes them."""
+        if isinstance(self.encoder, Vocabulary):
+            return encode(texts, self.encoder, max_tokens=4_096)
+        return _tokenised(texts, self.encoder)
+
+
+def train(
+    dataset: Dataset,
+    unlabelled: Iterable[str],
+    *,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> Network:
+    """Train the small network."""
+    texts = _pick(unlabelled, recipe, seed)
+    mixture = mix(
+        dataset,
+        expressions=expressions(),
+        unlabelled=texts,
+        config=recipe.mixture,
+        seed=seed,
+    )
+    progress(f"{len(mixture.texts):,} texts, {len(texts):,} of them unlabelled")
+    vocabulary = build_vocabulary(
+        mixture.texts, size=recipe.vocabulary_size, min_count=recipe.min_count
+    )
+    encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
+    progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
+    taught = _teach(dataset, mixture, encodings, vocabulary, recipe, seed, progress)
+    student = fit(
+        _small(recipe, vocabulary),
+        encodings,
+        mixture.supervision(dataset, taught),
+        config=recipe.fit,
+        seed=seed,
+        progress=lambda line: progress(f"student: {line}"),
+    )
+    return Network(student, vocabulary, None)
+
+
+def _teach(  # noqa: PLR0913, PLR0917  (one step of `train`, with what it has at hand)
+    dataset: Dataset,
+    mixture: Mixture,
+    encodings: Encodings,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+) -> NDArray[np.float32] | None:
+    """Mean probabilities of the teachers for every text, float32[n, labels]."""
+    labelled = np.flatnonzero([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
+    supervision = mixture.supervision(dataset, None).of(labelled)
+    voices = []
+    for number in range(recipe.teachers):
+        teacher = fit(
+            _small(recipe, vocabulary),
+            encodings.of(labelled),
+            supervision,
+            config=recipe.teacher_fit,
+            seed=seed + 1 + number,
+            progress=lambda line, n=number: progress(f"teacher {n + 1}: {line}"),  # type: ignore[misc]
+        )
+        voices.append(1 / (1 + np.exp(-logits_of(teacher, encodings))))
+    return np.mean(voices, axis=0, dtype=np.float32) if voices else None
+
+
+def fine_tune(
+    dataset: Dataset,
+    base: str,
+    *,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> Network:
+    """Fine-tune any Hugging Face encoder under the same head, on the same mixture.
+
+    Args:
+        dataset: labelled texts.
+        base: hub id or local folder.
+        recipe: the settings.
+        seed: of everything random.
+        progress: called with a line now and then.
+
+    Raises:
+        OSError: there is no such checkpoint.
+        ValueError: it has no fast tokenizer.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    if not tokenizer.is_fast:
+        raise ValueError(f"{base}: serving needs a fast tokenizer (tokenizer.json)")
+    model = CheckpointModel(base)
+    limit = min(tokenizer.model_max_length, model.max_tokens, recipe.max_tokens)
+    encoder = TokenizerEncoder(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), limit)
+    mixture = mix(
+        dataset, expressions=expressions(), unlabelled=(), config=recipe.mixture, seed=seed
+    )
+    mixture.spans.clear()  # they are counted in characters; these tokens are longer
+    trained = fit(
+        model,
+        _tokenised(mixture.texts, encoder),
+        mixture.supervision(dataset, None),
+        config=recipe.checkpoint_fit,
+        seed=seed,
+        progress=progress,
+    )
+    return Network(trained, encoder, limit)
+
+
+def expressions(path: Path = LEXICON) -> list[tuple[str, tuple[Label, ...]]]:
+    """Abusive expressions with their labels."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [(row["expression"], tuple(map(Label, row["labels"].split(",")))) for row in rows]
+
+
+def _small(recipe: Recipe, vocabulary: Vocabulary) -> GounmalModel:
+    return GounmalModel(GounmalConfig(vocab_size=len(vocabulary), hidden=recipe.hidden))
+
+
+def _pick(texts: Iterable[str], recipe: Recipe, seed: int) -> list[str]:
+    """So many of the texts, of fitting length, at random."""
+    shortest, longest = recipe.unlabelled_length
+    fitting = [text for text in texts if shortest <= len(text) <= longest]
+    Random(seed).shuffle(fitting)  # noqa: S311  (not for secrets)
+    return list(islice(fitting, recipe.unlabelled))
+
+
+def _tokenised(texts: Sequence[str], encoder: TokenizerEncoder) -> Encodings:
+    encoded = encoder.encode([normalize(text) for text in texts])
+    starts = np.cumsum(encoded.lengths) - encoded.lengths
+    return Encodings(encoded.ids, starts, encoded.lengths)
