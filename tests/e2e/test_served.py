@@ -141,27 +141,23 @@ def test_faults_are_named_and_no_text_reaches_an_error_or_the_log(server):
     assert json.dumps(MARK)[1:-1] not in log
 
 
-def test_ten_thousand_requests_over_64_connections(server, environment, artifact, record_property):
+def test_ten_thousand_requests_over_64_connections(server, environment, artifact):
     soak = ROOT / "benchmarks" / "online" / "soak.py"
     options = ("--url", server.url, "--requests", "10000", "--connections", "64")
     done = environment.run("python", str(soak), *options, "--model", str(artifact))
     result = json.loads(done.stdout.splitlines()[-1])
-    record_property("soak", result)
     assert (result["requests"], result["wrong"], result["lost"]) == (10_000, 0, 0)
     [worker] = server.workers()
-    resident_mb = worker.memory_info().rss / 1e6
-    record_property("worker_resident_mb", resident_mb)
-    assert resident_mb <= 400
+    assert worker.memory_info().rss <= 400e6
     metrics = httpx.get(server.url + "/metrics").text
     assert 'http_response_code="5' not in "".join(
         line for line in metrics.splitlines(keepends=True) if not line.endswith(" 0.0\n")
     )
 
 
-def test_it_is_alive_and_ready_within_seconds(server, record_property):
+def test_it_is_alive_and_ready_within_seconds(server):
     assert httpx.get(server.url + "/livez").is_success
     assert httpx.get(server.url + "/readyz").is_success
-    record_property("started_in_s", server.started_in_s)
     assert server.started_in_s < 30  # 6 s on a machine that does nothing else
 
 
