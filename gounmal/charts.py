@@ -7,6 +7,7 @@ knows light and dark, and nothing is left to fetch or run.
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 from xml.etree import ElementTree as ET
@@ -17,6 +18,10 @@ from pygal.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# On import, pygal hooks itself into Python's import system, for plug-ins that we do not use, in a
+# way that Python no longer knows: every later import of a module that is not there would warn.
+sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
 ROW_FONT = 13
 """Size of the labels of `rows`, as the page's style sheet sets it: pygal makes room for it."""

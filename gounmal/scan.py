@@ -83,7 +83,8 @@ def scan(  # noqa: PLR0913  (each a choice of the user's, by name)
     if decisions.exists() and decisions.samefile(source.path):
         raise InvalidInput(f"{source.path}: would be overwritten: choose another --output")
     tally = Tally(source, moderator, key=key or secrets.token_bytes(32))
-    judge = Judge(moderator, source)
+    roles = source.roles
+    judge = Judge(moderator, text=roles[Role.TEXT], channel=roles.get(Role.CHANNEL))
     with writer(decisions, source, kind) as sink:
         for chunk in source.chunks():
             outcomes = judge(chunk)
@@ -102,10 +103,10 @@ def scan(  # noqa: PLR0913  (each a choice of the user's, by name)
 class Judge:
     """Chunk → outcomes: what is the same is scored once, what is as long goes together."""
 
-    def __init__(self, moderator: Moderator, source: Input) -> None:
+    def __init__(self, moderator: Moderator, *, text: str, channel: str | None = None) -> None:
         self._moderator = moderator
-        self._text = source.roles[Role.TEXT]
-        self._channel = source.roles.get(Role.CHANNEL)
+        self._text = text
+        self._channel = channel
         self._remembered: OrderedDict[_Key, Outcome] = OrderedDict()
 
     def __call__(self, chunk: Chunk) -> list[Outcome]:

@@ -91,7 +91,8 @@ def writer(path: Path, source: Input, kind: Format) -> Iterator[Writer]:
     with replacing(path) as raw:
         sink: Any = raw
         if compression:
-            sink = pa.CompressedOutputStream(pa.PythonFile(raw, mode="w"), compression)
+            # A second handle, since the compressor closes the one that it has.
+            sink = pa.CompressedOutputStream(pa.PythonFile(_second(raw), mode="w"), compression)
         made: Writer
         if kind is Format.PARQUET:
             made = _Parquet(sink, source)
@@ -129,6 +130,10 @@ def _flat(outcome: Outcome) -> tuple[Any, ...]:
     scores = content.pop("scores", {})
     flat = {f"score_{label.replace('/', '_')}": score for label, score in scores.items()}
     return tuple({**dict.fromkeys(COLUMNS), **content, **flat}.values())
+
+
+def _second(file: BinaryIO) -> BinaryIO:
+    return os.fdopen(os.dup(file.fileno()), "wb")
 
 
 class _Flat:
@@ -184,8 +189,8 @@ class _Jsonl:
 
     def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
         tails = _once(outcomes, lambda outcome: _json(self._named(outcome))[1:])
-        if all(row.line for row in chunk.rows) and chunk.rows:
-            objects = [row.line for row in chunk.rows]
+        if chunk.batch is None:
+            objects = [row.line or _json(row.values) for row in chunk.rows]
         else:
             objects = [_json(record) for record in chunk.records()]
         joined = []

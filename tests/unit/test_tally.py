@@ -1,0 +1,229 @@
+"""What a summary counts, and that counting it takes no more memory for a longer file."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gounmal import tally
+from gounmal.columns import Role
+from gounmal.files import Chunk, Format, Input
+from gounmal.moderator import Moderator
+from gounmal.policy import Policy
+from gounmal.records import Problem, Record
+from gounmal.schema import Action, Decision, Label, Mode, Reason, Source, Span
+from gounmal.sketch import Frequent, Smallest
+from gounmal.tally import Expressions, Offenders, Tally, pseudonym
+from gounmal.timeline import Times
+
+STREAM = st.lists(st.integers(0, 30), max_size=300)
+
+
+@given(STREAM, st.integers(1, 10))
+def test_frequent_counts_are_never_too_high_nor_too_low_by_more_than_it_says(stream, capacity):
+    sketch = Frequent(capacity)
+    for key in stream:
+        sketch.add(key)
+    exact = Counter(stream)
+    assert len(sketch.counts) < 2 * capacity
+    assert sketch.error <= len(stream) / capacity
+    for key, count in exact.items():
+        assert count - sketch.error <= sketch.counts[key] <= count
+
+
+@given(STREAM)
+def test_frequent_is_exact_while_it_has_room(stream):
+    sketch = Frequent(31)
+    for key in stream:
+        sketch.add(key)
+    assert (sketch.error, sketch.counts) == (0, Counter(stream))
+    assert sketch.top(3) == sorted(Counter(stream).items(), key=lambda i: (-i[1], str(i[0])))[:3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5))), st.integers(1, 5))
+def test_smallest_keeps_the_smallest_distinct_in_any_order(ranks, size):
+    kept = Smallest(size)
+    for rank in ranks:
+        kept.add(rank, rank)
+    assert kept.values() == sorted(set(ranks))[:size]
+
+
+def decision(text, *spans, scores=None, reason=Reason.MODEL):
+    spans = tuple(Span(s, e, label, Source.MODEL) for s, e, label in spans)
+    labels = tuple(dict.fromkeys(span.label for span in spans))
+    return Decision(
+        action=Action.HOLD if spans else Action.ALLOW,
+        flagged=bool(spans),
+        labels=labels,
+        scores={label: 0.9 if label in labels else 0.1 for label in Label} | (scores or {}),
+        spans=spans,
+        masked=text,
+        reason=reason,
+        model="fake:1",
+        mode=Mode.BALANCED,
+    )
+
+
+P, I = Label.PROFANITY, Label.INSULT  # noqa: E741
+
+
+def test_spellings_of_one_expression_share_a_line():
+    expressions = Expressions()
+    decomposed = "\u1107\u1161\u1107\u1169"
+    for text, count in (("바보", 5), (decomposed, 2), ("젠장", 6)):
+        expressions.add(text, decision(text, (0, len(text), I)), count)
+    first, second = expressions.top()
+    assert (first.count, first.label) == (7, "insult")
+    assert [(v.text, v.count) for v in first.variants] == [("바보", 5), (decomposed, 2)]
+    assert (second.count, [v.text for v in second.variants]) == (6, ["젠장"])
+
+
+def test_an_expression_counts_once_however_many_labels_it_has():
+    expressions = Expressions()
+    text = "야 이 바보야"
+    expressions.add(text, decision(text, (4, 6, I), (4, 6, P), (2, 7, I)), 3)
+    [only] = expressions.top()
+    assert (only.key, only.count, [v.text for v in only.variants]) == ("바보", 3, ["바보"])
+
+
+def test_a_sentence_is_no_expression():
+    expressions = Expressions()
+    text = "가나다라 " * 10
+    expressions.add(text, decision(text, (0, len(text), I)), 1)
+    assert expressions.top() == []
+
+
+def test_offenders_are_those_who_did_it_again():
+    offenders, times = Offenders(b"key"), Times()
+    for user, when in (("kim", 70), ("lee", 80), ("kim", 10), ("kim", None), (7, 90), ("7", 95)):
+        if when is not None:
+            times.add(when, flagged=True)
+        offenders.add(user, when)
+    assert [(o.pseudonym, o.count, o.first_s, o.last_s) for o in offenders.top(times)] == [
+        (pseudonym("kim", b"key"), 3, 10, 70),
+        (pseudonym("7", b"key"), 2, 90, 95),
+    ]
+
+
+def test_pseudonyms_need_the_key():
+    assert pseudonym("kim", b"a") != pseudonym("kim", b"b")
+    assert pseudonym("kim", b"a") == pseudonym("kim", b"a")
+    assert "kim" not in pseudonym("kim", b"a")
+    assert pseudonym("k\udcffim", b"a")
+
+
+def test_users_are_bounded(monkeypatch):
+    monkeypatch.setattr(tally, "USERS", 10)
+    offenders = Offenders(b"key")
+    for number in range(1_000):
+        offenders.add(f"once{number}", 1.0)
+        offenders.add("often", 2.0)
+    assert len(offenders._times) <= 41
+    [often] = offenders.top(counted_times())
+    assert 1_000 - offenders.counts.error <= often.count <= 1_000
+
+
+def counted_times():
+    times = Times()
+    times.add(0, flagged=True)
+    return times
+
+
+@pytest.fixture
+def counted(fake_scorer):
+    """Make a Tally of rows, each (text, outcome, user, time, channel)."""
+
+    def count(rows, policy=None):
+        roles = {role: role.value for role in Role}
+        source = Input(Path("x/chat.csv"), Format.CSV, None, "utf-8", tuple(roles.values()), roles)
+        counting = Tally(source, Moderator(fake_scorer, policy), key=b"key")
+        for start in range(0, len(rows), 3):
+            part = rows[start : start + 3]
+            records = [
+                Record({"text": t, "user": u, "time": w, "channel": c}, None, 1)
+                for t, _, u, w, c in part
+            ]
+            chunk = Chunk(start, [None] * len(part), 1.0, records)
+            counting.add(chunk, [outcome for _, outcome, *_ in part])
+        return counting.summary(title="t", version="0")
+
+    return count
+
+
+def test_everything_is_counted(counted):
+    bad, good = decision("바보", (0, 2, I)), decision("좋아", reason=Reason.CLEAN)
+    summary = counted(
+        [
+            ("바보", bad, "kim", 1, None),
+            ("좋아", good, "kim", 2, None),
+            ("바보", bad, "kim", 65, None),
+            ("바보", bad, "", 66, None),
+            (None, Problem.MISSING, "lee", "?", None),
+            ("바보", bad, None, 70, None),
+        ]
+    )
+    assert (summary.rows, summary.judged, summary.flagged, summary.invalid) == (6, 5, 4, 1)
+    assert summary.flagged_share == 0.8
+    assert summary.problems == {"missing": 1}
+    assert summary.actions == {"allow": 1, "mask": 0, "hold": 4, "block": 0}
+    assert summary.labels["insult"] == 4
+    assert summary.untimed == 1
+    assert [(b.messages, b.flagged) for b in summary.timeline.buckets] == [(2, 1), (3, 3)]
+    assert [(o.count, o.first_s, o.last_s) for o in summary.offenders] == [(2, 1, 65)]
+    [sample] = summary.samples
+    assert (sample.row, sample.offset_s, sample.masked, sample.label) == (1, 1, "바보", "insult")
+    assert summary.source == "chat.csv"
+
+
+def test_lines_near_the_threshold_are_for_review_on_both_sides(counted):
+    def scored(text, value):
+        spans = [(0, 1, I)] if value >= 0.5 else []
+        return (text, decision(text, *spans, scores={I: value}), "u", 0, None)
+
+    summary = counted([scored(str(v), v) for v in (0.05, 0.38, 0.42, 0.49, 0.52, 0.59, 0.62, 0.9)])
+    assert [line.masked for line in summary.review] == ["0.49", "0.52", "0.42", "0.59"]
+    assert {line.threshold for line in summary.review} == {0.5}
+
+
+def test_review_goes_by_the_rules_of_the_channel(counted):
+    policy = Policy.parse({"channels": {"quiet": {"thresholds": {"insult": 0.2}}}})
+    low = decision("낮음", scores={I: 0.15})
+    high = decision("높음", scores={I: 0.45})
+    summary = counted([("낮음", low, "u", 0, "quiet"), ("높음", high, "u", 0, "loud")], policy)
+    assert {(line.masked, line.threshold) for line in summary.review} == {
+        ("낮음", 0.2),
+        ("높음", 0.5),
+    }
+
+
+def test_what_the_blocklist_decided_is_not_for_review(counted):
+    listed = Decision(
+        **{
+            **{f: getattr(decision("품절"), f) for f in Decision.__slots__},
+            "spans": (Span(0, 2, P, Source.BLOCKLIST),),
+            "flagged": True,
+            "labels": (P,),
+            "action": Action.MASK,
+            "reason": Reason.BLOCKLIST,
+            "scores": dict.fromkeys(Label, 0.45),
+        }
+    )
+    summary = counted([("품절", listed, "u", 0, None)])
+    assert summary.review == []
+    assert [line.label for line in summary.samples] == ["profanity"]
+
+
+def test_lists_are_as_long_as_a_report_can_use(counted):
+    rows = []
+    for i in range(2_000):
+        word = f"욕{chr(0xAC00 + i % 500)}"
+        score = {I: 0.5 + (i % 97) / 1_000}
+        rows.append((f"{word} {i}", decision(word, (0, 2, I), scores=score), f"u{i % 99}", i, None))
+    summary = counted(rows)
+    assert len(summary.expressions) == tally.SHOWN_EXPRESSIONS
+    assert len(summary.offenders) == tally.SHOWN_USERS
+    assert len(summary.samples) == tally.SAMPLES
+    assert len(summary.review) == tally.REVIEWS
+    assert summary.expressions_error == 0
