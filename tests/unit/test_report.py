@@ -1,0 +1,206 @@
+"""The report says what the summary says, on one page that needs nothing else."""
+
+import os
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gounmal.records import Problem
+from gounmal.report import coarser, duration, offset, partly_masked, render
+from gounmal.report_text import ENGLISH, LANGUAGES
+from gounmal.schema import Action, Label
+from gounmal.summary import Bucket, Expression, Line, Offender, Summary, Timeline, Variant
+
+DATA = Path(__file__).parents[1] / "data" / "report"
+UPDATE = "GOUNMAL_UPDATE_GOLDEN"
+
+
+@pytest.fixture
+def summary():
+    return Summary.load(DATA / "summary.json")
+
+
+@pytest.fixture
+def empty(summary):
+    return replace(
+        summary,
+        **dict.fromkeys(("rows", "judged", "flagged", "invalid", "untimed"), 0),
+        **{name: [] for name in ("expressions", "offenders", "samples", "review")},
+        problems={},
+        timeline=None,
+        actions=dict.fromkeys(Action, 0),
+        labels=dict.fromkeys(Label, 0),
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_golden(summary, language):
+    """After a wanted change: GOUNMAL_UPDATE_GOLDEN=1 pytest tests/unit/test_report.py."""
+    page = render(summary, language=language)
+    golden = DATA / f"report.{language}.html"
+    if os.environ.get(UPDATE):
+        golden.write_text(page, encoding="utf-8")
+    assert page == golden.read_text(encoding="utf-8")
+
+
+def test_summary_json_comes_back_as_it_went(summary, tmp_path):
+    path = tmp_path / "summary.json"
+    path.write_bytes(summary.to_json())
+    assert Summary.load(path) == summary
+    assert path.read_bytes() == (DATA / "summary.json").read_bytes()
+
+
+class Outline(HTMLParser):
+    """What a page refers to, and whether its elements are closed."""
+
+    VOID = frozenset({"meta", "br", "link", "img", "hr", "input"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.references, self.tags, self.text = [], [], [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name == "aria-labelledby":
+                self.references.append(value)
+            assert name not in {"src", "href", "srcset", "action", "xlink:href"}
+            assert not name.startswith("on")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def outline(page):
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_whole_and_alone(summary, empty, language):
+    for content in (summary, empty):
+        page = render(content, language=language)
+        found = outline(page)
+        assert found.open == []
+        assert len(found.ids) == len(set(found.ids))
+        assert set(found.references) <= set(found.ids)
+        assert not found.tags & {"script", "link", "img", "iframe", "object", "base"}
+        assert "http" not in page.replace("http-equiv", "")
+        assert not re.search(r"url\(|@import", page)
+        assert f'<html lang="{language}">' in page
+
+
+def test_text_of_the_chat_is_never_markup(summary):
+    evil = "<script>alert(1)</script>"
+    line = replace(summary.samples[0], masked=evil)
+    expression = Expression(evil, "insult", 1, [Variant(evil, 1)])
+    page = render(
+        replace(
+            summary,
+            title=evil,
+            source=evil,
+            samples=[line],
+            review=[line],
+            expressions=[expression],
+        )
+    )
+    assert evil not in page
+    assert evil in "".join(outline(page).text)
+
+
+def test_everything_counted_is_shown(summary):
+    text = " ".join("".join(outline(render(summary, language="en")).text).split())
+    counts = [count for action, count in summary.actions.items() if action != Action.ALLOW]
+    for count in (summary.rows, summary.flagged, summary.invalid, *counts):
+        assert f"{count:,}" in text
+    for expression in summary.expressions:
+        assert partly_masked(expression.key) in text
+        assert all(variant.text.strip() in text for variant in expression.variants)
+    for offender in summary.offenders:
+        assert offender.pseudonym in text
+    for line in (*summary.samples, *summary.review):
+        assert " ".join(line.masked.split()) in text
+    assert "1 rows whose time could not be read" in text
+
+
+def test_counts_that_may_be_low_say_so(summary):
+    exact = render(summary, language="en")
+    low = render(replace(summary, expressions_error=1_234), language="en")
+    assert ENGLISH.exact in exact
+    assert "at most 1,234" in low
+    assert "at most 1,234" not in exact
+
+
+def test_a_report_of_a_million_lines_is_small(summary):
+    buckets = [Bucket(60.0 * i, 350, 12) for i in range(2_880)]
+    timeline = Timeline("datetime", "2026-11-20T20:00:00", 172_800, 60, buckets, buckets[:5])
+    word = "욕" * 30
+    page = render(
+        replace(
+            summary,
+            timeline=timeline,
+            expressions=[Expression(word, "insult", 9_999, [Variant(word, 999)] * 12)] * 30,
+            offenders=[Offender("0123456789", 999, 1.0, 2.0)] * 20,
+            samples=[Line(1_000_000, 1.0, "가" * 4_000, "hold", "insult", 0.9, 0.5)] * 24,
+            review=[Line(1_000_000, 1.0, "가" * 4_000, "hold", "insult", 0.9, 0.5)] * 30,
+        )
+    )
+    assert len(page.encode()) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0:00:00"), (59.9, "0:00:59"), (3_723, "1:02:03"), (360_000, "100:00:00")],
+)
+def test_offset(seconds, text):
+    assert offset(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (90, "90 s"), (150, "2 min"), (3_600, "1 h"), (3_720, "1 h 2 min")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds, words=ENGLISH) == text
+
+
+@pytest.mark.parametrize(("expression", "text"), [("시발", "시*"), ("x", "*"), ("abc", "a**")])
+def test_partly_masked(expression, text):
+    assert partly_masked(expression) == text
+
+
+def test_coarser_keeps_sums_and_fills_gaps():
+    buckets = [Bucket(0.0, 1, 1), Bucket(60.0, 2, 0), Bucket(600.0, 4, 2)]
+    timeline = Timeline("offset", "0", 600, 60, buckets, [])
+    fine, coarse = coarser(timeline, 100), coarser(timeline, 4)
+    assert [b.messages for b in fine] == [1, 2, *[0] * 8, 4]
+    assert [(b.offset_s, b.messages, b.flagged) for b in coarse] == [
+        *((0.0, 3, 1), (180.0, 0, 0), (360.0, 0, 0), (540.0, 4, 2)),
+    ]
+
+
+def test_every_language_has_every_word():
+    for words in LANGUAGES.values():
+        assert set(words.labels_by_name) == set(Label)
+        assert set(words.actions_by_name) == set(Action)
+        assert set(words.problems_by_name) == set(Problem)
+        assert all(getattr(words, field.name) for field in fields(words))
+    for field in fields(ENGLISH):
+        places = {str(getattr(words, field.name)).count("{}") for words in LANGUAGES.values()}
+        assert len(places) == 1, field.name
