@@ -157,7 +157,7 @@ class Expressions:
         for (start, end), label in ranges.items():
             inner = any((start, end) != r and start <= r[0] and r[1] <= end for r in ranges)
             variant = text[start:end].strip()
-            key = normalize(variant).views[-1].text.strip()
+            key = "".join(normalize(variant).views[-1].text.split())
             if key and not inner and len(variant) <= MAX_EXPRESSION:
                 self.keys.add(key, count)
                 self.variants.add((key, variant, label), count)

@@ -136,7 +136,7 @@ def test_everything_counted_is_shown(summary):
         assert offender.pseudonym in text
     for line in (*summary.samples, *summary.review):
         assert " ".join(line.masked.split()) in text
-    assert "1 rows whose time could not be read" in text
+    assert f"left out here: {summary.untimed}" in text
 
 
 def test_counts_that_may_be_low_say_so(summary):
