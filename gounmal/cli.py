@@ -118,7 +118,7 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
 
     moderator = _moderator(**who)
     show: Callable[[Decision], None] = terminal.print_decision
-    if as_json or not sys.stdout.isatty():
+    if as_json or not _to_terminal():
         show = _print_json
     for lines in _lines(texts):
         for decision in moderator.moderate([Message(line, channel=channel) for line in lines]):
@@ -242,6 +242,10 @@ def _moderator(*, model: str | None, policy: Path | None, mode: str | None) -> M
     return Moderator(moderator.scorer, replace(rules, mode=Mode(mode), channels=channels))
 
 
+def _to_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def _lines(texts: tuple[str, ...]) -> Iterator[list[str]]:
     """The texts in lots; those of standard input as they come."""
     for text in texts:
@@ -265,3 +269,7 @@ def _key(secret: str) -> bytes:
     import hashlib
 
     return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+
+
+if __name__ == "__main__":
+    main()
