@@ -66,20 +66,23 @@ class Door(bentoml.IODescriptor):
         return Unread(request)
 
 
+# The classes of `wire`, as BentoML wants them.
+
+
 class MessageInput(Door, MessageBody):
-    """`MessageBody` as BentoML wants it."""
+    """One chat line."""
 
 
 class MessagesInput(Door, MessagesBody):
-    """`MessagesBody` as BentoML wants it."""
+    """Up to 1,024 chat lines."""
 
 
 class DecisionOutput(bentoml.IODescriptor, DecisionBody):
-    """`DecisionBody` as BentoML wants it."""
+    """What was found in one chat line, and what should happen to it."""
 
 
 class DecisionsOutput(bentoml.IODescriptor, DecisionsBody):
-    """`DecisionsBody` as BentoML wants it."""
+    """One Decision for each line, in order."""
 
 
 @bentoml.service(name=SERVICE, **CONFIGURATION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from runpy import run_module
 from typing import NoReturn
 
 from gounmal.config import SERVICE
@@ -35,10 +36,11 @@ def run(*, host: str, port: int, workers: int | None = None) -> NoReturn:
         ensure_default()
     if workers is not None:
         os.environ[OVERRIDES] = overrides(os.environ.get(OVERRIDES), workers=workers)
-    # A process of BentoML's own, not a child of ours: signals reach it directly.
-    command = [sys.executable, "-m", "bentoml", "serve", "--working-dir", str(CHECKOUT)]
-    where = ["--host", host, "--port", str(port), str(CHECKOUT)]
-    os.execv(sys.executable, command + where)  # noqa: S606  (no shell is what we want)
+    # As `python -m bentoml serve …` in this very process: BentoML has been imported by now, and
+    # signals reach it directly.
+    sys.argv = ["bentoml", "serve", "--host", host, "--port", str(port), str(CHECKOUT)]
+    run_module("bentoml", run_name="__main__", alter_sys=True)
+    raise SystemExit(0)
 
 
 def overrides(present: str | None, *, workers: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,17 +92,16 @@ def test_overrides_of_another_form_are_refused(present):
 
 def test_serve_becomes_bentoml_serve(monkeypatch):
     became = []
-    monkeypatch.setattr(serve.os, "execv", lambda path, argv: became.append((path, argv)))
+    monkeypatch.setattr(serve, "run_module", lambda name, **_: became.append([name, *sys.argv]))
     monkeypatch.setattr(serve, "ensure_default", lambda: became.append("model"))
+    monkeypatch.setattr(sys, "argv", ["gounmal", "serve"])
     monkeypatch.delenv("GOUNMAL_MODEL", raising=False)
     monkeypatch.setenv(serve.OVERRIDES, "{}")
-    serve.run(host="127.0.0.1", port=3199, workers=2)
-    model, (path, argv) = became
-    assert model == "model"
-    assert argv[0] == path
-    assert argv[1:4] == ["-m", "bentoml", "serve"]
-    assert argv[-5:] == ["--host", "127.0.0.1", "--port", "3199", str(ROOT)]
-    assert json.loads(serve.os.environ[serve.OVERRIDES])["services"][SERVICE]["workers"] == 2
+    with pytest.raises(SystemExit):
+        serve.run(host="127.0.0.1", port=3199, workers=2)
+    options = ["--host", "127.0.0.1", "--port", "3199"]
+    assert became == ["model", ["bentoml", "bentoml", "serve", *options, str(ROOT)]]
+    assert json.loads(os.environ[serve.OVERRIDES])["services"][SERVICE]["workers"] == 2
 
 
 def test_serve_needs_the_checkout(monkeypatch, tmp_path):
