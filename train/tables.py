@@ -54,6 +54,42 @@ def labels(found: Mapping[str, Any]) -> str:
     )
 
 
+def ranking(model: Mapping[str, Any], floor: Mapping[str, Any]) -> str:
+    """What needs no threshold: average precision and calibration, beside the floor."""
+    return table(
+        ["label", "texts", "positive", "AP", "floor AP", "ECE", "floor ECE"],
+        [
+            [
+                f"`{label}`",
+                f"{row['n']:,}",
+                f"{row['positives']:,}",
+                *(
+                    number(one["labels"][label][key])
+                    for key in ("average_precision", "calibration_error")
+                    for one in (model, floor)
+                ),
+            ]
+            for label, row in model["labels"].items()
+        ],
+    )
+
+
+def beside(model: Mapping[str, Any], floor: Mapping[str, Any], *, mode: str) -> str:
+    """Precision, recall and F1 of each label at one mode, beside the floor at its own."""
+    keys = ("precision", "recall", "f1")
+    return table(
+        ["label", *("precision", "recall", "F1"), *("floor P", "floor R", "floor F1")],
+        [
+            [
+                f"`{label}`",
+                *(number(row["modes"][mode][key]) for key in keys),
+                *(number(floor["labels"][label]["modes"][mode][key]) for key in keys),
+            ]
+            for label, row in model["labels"].items()
+        ],
+    )
+
+
 def benchmarks(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The benchmarks, one column for each named `Evaluation.to_dict()`; all of the same split."""
     first = next(iter(found.values()))["benchmarks"]
@@ -81,13 +117,13 @@ def probes(found: Mapping[str, Any]) -> str:
     modes = list(found["probes"])
     first = found["probes"][modes[0]]
     return table(
-        ["lines", "should be flagged", "lines", *modes],
+        ["lines", "should be flagged", "n", *modes],
         [
             [
                 probe["name"],
                 "yes" if probe["harmful"] else "no",
                 f"{probe['n']:,}",
-                *(f"{100 * found['probes'][mode][i]['share']:.2f} %" for mode in modes),
+                *(percent(found["probes"][mode][i]["share"]) for mode in modes),
             ]
             for i, probe in enumerate(first)
             if probe["n"]
@@ -113,3 +149,8 @@ def slices(found: Mapping[str, Any]) -> str:
 def number(value: float | None) -> str:
     """Three digits, or a dash where there is nothing to say."""
     return "–" if value is None or value != value else f"{value:.3f}"  # noqa: PLR0124  (NaN)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.2f} %"
