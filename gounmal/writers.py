@@ -127,9 +127,11 @@ def fields(outcome: Outcome) -> dict[str, Any]:
 def _flat(outcome: Outcome) -> tuple[Any, ...]:
     """The same by `COLUMNS`."""
     content = fields(outcome)
-    scores = content.pop("scores", {})
-    flat = {f"score_{label.replace('/', '_')}": score for label, score in scores.items()}
-    return tuple({**dict.fromkeys(COLUMNS), **content, **flat}.values())
+    if isinstance(outcome, Problem):
+        return tuple({**dict.fromkeys(COLUMNS), **content}.values())
+    scores = content.pop("scores")
+    action, flagged, labels, *rest = content.values()
+    return (action, flagged, labels, *scores.values(), *rest)
 
 
 def _second(file: BinaryIO) -> BinaryIO:
@@ -252,6 +254,8 @@ def _text(value: Any) -> str | None:
     """A value as it stands in a CSV cell: text as it is, True as `true`, the rest as JSON."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, float):
+        return repr(value)
     return _json(value).strip('"') if not isinstance(value, dict | list) else _json(value)
 
 

@@ -1,0 +1,141 @@
+"""How long `gounmal scan` takes for a million lines, and how much memory: prints JSON.
+
+    python benchmarks/batch/million.py [--rows 1000000] [--format csv|jsonl|parquet] [--model …]
+
+The lines are made up: as short as live chat is, half of them duplicates, as measured on real chat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gounmal import demo
+from gounmal.files import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COLUMNS = ("id", "time", "user", "text")
+TEMPLATES = (
+    *demo.GREETINGS,
+    *demo.LAUGHTER * 3,
+    *demo.QUESTIONS,
+    *demo.PRAISE,
+    *demo.HARMLESS,
+    *demo.COMPLAINTS,
+    *demo.ABUSE,
+)
+SYLLABLES = "가나다라마바사아자차카타파하고노도로모보소오조초코토포호기니디리미비시이지치키티피히"
+UNIQUE = 0.5
+"""Share of lines with a word that no other line has."""
+
+
+def rows(number: int) -> Iterator[tuple[int, str, str, str]]:
+    random = Random(0)  # noqa: S311  (no secret)
+    start = datetime(2026, 11, 20, 20)  # noqa: DTZ001  (a file's times are of the wall clock)
+    for i in range(number):
+        text = demo._filled(random, TEMPLATES)  # noqa: SLF001  (the demo's own lines)
+        if random.random() < UNIQUE:
+            text += " " + "".join(random.choices(SYLLABLES, k=random.randint(2, 6)))
+        when = (start + timedelta(seconds=i * 4 * 3600 // number)).isoformat(sep=" ")
+        yield i, when, f"user{random.randrange(20_000)}", text
+
+
+def write(path: Path, number: int) -> None:
+    if path.suffix == ".parquet":
+        schema = pa.schema(zip(COLUMNS, (pa.int64(), *[pa.string()] * 3), strict=True))
+        with pq.ParquetWriter(path, schema) as writer:
+            lot = []
+            for row in rows(number):
+                lot.append(dict(zip(COLUMNS, row, strict=True)))
+                if len(lot) == 65_536:
+                    writer.write_table(pa.Table.from_pylist(lot, schema))
+                    lot = []
+            writer.write_table(pa.Table.from_pylist(lot, schema))
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".csv":
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            table.writerows(rows(number))
+        else:
+            for row in rows(number):
+                file.write(orjson.dumps(dict(zip(COLUMNS, row, strict=True))).decode() + "\n")
+
+
+def run(command: list[str]) -> tuple[float, float, list[float], int]:
+    """Seconds, peak MB, MB every second, exit code of a command."""
+    memory = []
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    status = Path(f"/proc/{process.pid}/statm")
+    while True:
+        done, code, usage = os.wait4(process.pid, os.WNOHANG)
+        if done:
+            break
+        memory.append(int(status.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
+        time.sleep(1)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    seconds = time.perf_counter() - begun
+    return seconds, usage.ru_maxrss * 1024 / 1e6, memory, process.returncode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--format", choices=["csv", "jsonl", "parquet"], default="csv")
+    parser.add_argument("--model")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        chat, out = Path(folder) / f"chat.{options.format}", Path(folder) / "out"
+        write(chat, options.rows)
+        command = [sys.executable, "-m", "gounmal.cli", "scan", str(chat), "--output", str(out)]
+        if options.model:
+            command += ["--model", options.model]
+        seconds, peak, memory, code = run(command)
+        if code:
+            sys.exit(f"the scan failed with exit code {code}")
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        decided = sum(len(chunk) for chunk in inspect(out / f"decisions.{options.format}").chunks())
+        texts = {row[3] for row in rows(options.rows)}
+        quarters = [memory[min(len(memory) * n // 4, len(memory) - 1)] for n in range(1, 5)]
+        result = {
+            "rows_in": options.rows,
+            "rows_out": decided,
+            "format": options.format,
+            "distinct_texts": len(texts),
+            "model": summary["model"],
+            "flagged": summary["flagged"],
+            "seconds": round(seconds, 1),
+            "rows_per_s": round(options.rows / seconds),
+            "peak_mb": round(peak),
+            "mb_at_quarters": [round(value) for value in quarters],
+            "report_bytes": (out / "report.html").stat().st_size,
+            "input_mb": round(chat.stat().st_size / 1e6, 1),
+            "cores": os.cpu_count(),
+            "load_average_1min": round(os.getloadavg()[0], 1),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+        }
+    print(json.dumps(result, indent=2))
+    assert decided == options.rows == summary["rows"], "rows were lost or doubled"
+
+
+if __name__ == "__main__":
+    main()
