@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from gounmal.normalize import Normalized, normalize
 from gounmal.policy import Policy, decide, exempt
-from gounmal.schema import Decision, Label, Message, Mode
+from gounmal.schema import LABELS, Decision, Label, Message, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -110,8 +111,18 @@ class Moderator:
         return Prepared(message, policy, normalized, visible)
 
     def score(self, prepared: Sequence[Prepared]) -> list[Scored]:
-        """Score prepared messages in one go; see `Scorer.score`."""
-        return self.scorer.score([p.visible for p in prepared])
+        """Score prepared messages in one go; see `Scorer.score`.
+
+        Where nothing is visible there is nothing to ask: the scores are 0, whatever the model.
+        """
+        texts = [p.visible for p in prepared]
+        if all(text.visible for text in texts):
+            return self.scorer.score(texts)
+        asked = [i for i, text in enumerate(texts) if text.visible]
+        found = [_nothing(text) for text in texts]
+        for i, scored in zip(asked, self.scorer.score([texts[i] for i in asked]), strict=True):
+            found[i] = scored
+        return found
 
     def decide(self, prepared: Prepared, scored: Scored) -> Decision:
         """Apply the policy to one scored message."""
@@ -125,3 +136,8 @@ class Moderator:
             policy=prepared.policy,
             model=self.scorer.tag,
         )
+
+
+def _nothing(text: Normalized) -> Scored:
+    labels = len(LABELS)
+    return Scored(np.zeros(labels, np.float32), np.zeros((len(text.original), labels), np.float32))

@@ -1,0 +1,43 @@
+"""Where there is nothing to judge, no model is asked, and none can say otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gounmal import Action, Moderator, Policy, Reason
+from gounmal.moderator import Scored
+from gounmal.schema import LABELS, Mode
+
+
+class SevereScorer:
+    """Finds everything in everything, most of all in nothing."""
+
+    tag = "severe:1"
+    thresholds = {mode: dict.fromkeys(LABELS, 0.5) for mode in Mode}  # noqa: RUF012  (never changed)
+    span_threshold = 0.5
+
+    def score(self, texts):
+        ones = np.ones(len(LABELS), np.float32)
+        return [Scored(ones, np.ones((len(t.original), len(LABELS)), np.float32)) for t in texts]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\0", "\u200b\u200d", "\ufe0f"])
+def test_an_empty_text_is_allowed_with_a_reason_of_its_own(text):
+    [decision] = Moderator(SevereScorer()).moderate([text])
+    assert (decision.action, decision.reason) == (Action.ALLOW, Reason.EMPTY)
+    assert (decision.flagged, decision.labels, decision.spans) == (False, (), ())
+    assert set(decision.scores.values()) == {0.0}
+    assert decision.masked == text
+
+
+def test_a_text_that_is_allowlisted_as_a_whole_is_clean():
+    policy = Policy.parse({"allowlist": ["시발역"]})
+    [decision] = Moderator(SevereScorer(), policy).moderate(["시발역"])
+    assert (decision.action, decision.reason) == (Action.ALLOW, Reason.CLEAN)
+
+
+def test_neighbours_keep_their_places():
+    decisions = Moderator(SevereScorer()).moderate(["", "가", "\0", "나"])
+    assert [d.flagged for d in decisions] == [False, True, False, True]
+    assert [d.masked for d in decisions] == ["", "*", "\0", "*"]
