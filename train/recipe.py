@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from train.data import Dataset
     from train.mixture import Mixture
 
-LEXICON = Path(__file__).parent / "lexicon.tsv"
+LEXICON = Path(__file__).parent / "positives" / "lexicon.tsv"
 """Our own abusive expressions and their labels, for insertion into harmless lines."""
 
 Progress = Callable[[str], None]
@@ -202,7 +202,7 @@ def expressions(path: Path = LEXICON) -> list[tuple[str, tuple[Label, ...]]]:
     """Abusive expressions with their labels."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return [(row["expression"], tuple(map(Label, row["labels"].split(",")))) for row in rows]
+    return [(row["text"], tuple(map(Label, row["labels"].split(",")))) for row in rows]
 
 
 def _small(recipe: Recipe, vocabulary: Vocabulary) -> GounmalModel:
