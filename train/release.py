@@ -116,7 +116,7 @@ def release(  # noqa: PLR0913  (keyword-only settings)
         "float": {split: _evaluated(whole, dataset, split) for split in splits},
         "floor": {split: _evaluated(below, dataset, split) for split in splits},
     }
-    written = orjson.dumps(metrics, option=orjson.OPT_INDENT_2)
+    written = orjson.dumps(metrics, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
     (folder / "metrics.json").write_bytes(written + b"\n")
     content: dict[str, Any] = orjson.loads(written)
     (folder / "MODEL_CARD.md").write_text(model_card(content), encoding="utf-8")
