@@ -58,9 +58,9 @@ LATIN_LEADS = {
     "kk": "ㄲ", "gg": "ㄲ", "tt": "ㄸ", "dd": "ㄸ", "pp": "ㅃ", "bb": "ㅃ", "ss": "ㅆ", "jj": "ㅉ",
     "ch": "ㅊ", "sh": "ㅅ", "kh": "ㅋ", "th": "ㅌ", "ph": "ㅍ", "g": "ㄱ", "k": "ㅋ", "c": "ㅋ",
     "n": "ㄴ", "d": "ㄷ", "t": "ㅌ", "r": "ㄹ", "l": "ㄹ", "m": "ㅁ", "b": "ㅂ", "p": "ㅍ",
-    "s": "ㅅ", "j": "ㅈ", "z": "ㅈ", "h": "ㅎ",
+    "s": "ㅅ", "j": "ㅈ", "z": "ㅈ", "h": "ㅎ", "77": "ㄲ", "7": "ㄱ",
 }  # fmt: skip
-"""Romanised initial consonants, longest first."""
+"""Romanised initial consonants, longest first, and the digit that looks like one."""
 
 LATIN_VOWELS = {
     "yeo": "ㅕ", "yae": "ㅒ", "wae": "ㅙ", "eui": "ㅢ", "yeu": "ㅠ", "ya": "ㅑ", "yo": "ㅛ",

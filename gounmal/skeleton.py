@@ -27,33 +27,37 @@ from gounmal.views import View, dropped, rewrite
 if TYPE_CHECKING:
     from gounmal.views import Piece
 
+_NAME = "놈년넘련새쉐럼롬것"
+_PHRASE = _NAME + "이같들노하떨까"
 _SPLIT_WORDS = (
-    ("시씨싀씌쉬쒸슈쓔쓰스씹십쒸", "발팔빨벌뻘벨뱔밸바빠"),
-    ("병븅빙뵹뱅", "신싄씬쉰딱"),
-    ("지즤쥐찌쮜", "랄럴"),
-    ("새색쌔쉐세섀", "끼기키꺄퀴"),
-    ("존졸죤쫀", "나라내"),
-    ("좆좃졷죶", "같까대도만밥"),
-    ("미믜", "친췬칀"),
-    ("꺼꺄", "져저"),
-    ("닥닭닦", "쳐처치"),
-    ("느니", "금"),
-    ("엠", "창"),
-    ("호후", "로"),
-    ("개", "새색세쉐"),
-    ("썅쌍샹쌰", "년놈"),
-    ("창", "녀년"),
-    ("찐", "따다"),
-    ("또", "라"),
-    ("뒤디뒈", "져저질"),
-    ("애에", "미비"),
-    ("염옘", "병"),
+    ("시씨싀씌쉬쒸슈쓔쓰스씹십", "발팔빨벌뻘벨뱔밸바빠", _NAME),
+    ("병븅빙뵹뱅", "신싄씬쉰딱", _PHRASE),
+    ("지즤쥐찌쮜", "랄럴", _PHRASE),
+    ("새색쌔쉐세섀", "끼기키꺄퀴", "야들가"),
+    ("존졸죤쫀", "나라내", ""),
+    ("좆좃졷죶", "같까대도만밥", _PHRASE),
+    ("미믜", "친췬칀", _NAME),
+    ("꺼꺄", "져저", "라"),
+    ("닥닭닦", "쳐처치", "라"),
+    ("느니", "금", "마"),
+    ("엠", "창", ""),
+    ("호후", "로", "새자"),
+    ("썅쌍샹쌰", "년놈", "아들"),
+    ("창", "녀년", "아들"),
+    ("찐", "따다", "들새"),
+    ("또", "라", ""),
+    ("뒤디뒈", "져저질", ""),
+    ("애에", "미비", ""),
+    ("염옘", "병", "할"),
 )
-"""Pairs of syllables, (first, second), that people set apart from each other."""
+"""Syllables that people set apart: first, second, and what goes on after them within a word."""
 
-_PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second in _SPLIT_WORDS)
-_SPLIT_TAILS = "놈년넘련새쉐아이같들럼롬것거노하떨까"
-"""What follows such a pair within its word."""
+_PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second, _ in _SPLIT_WORDS)
+_PAIR_WITHIN = "|".join(
+    f"[{first}]{{gap}}[{second}](?=[{tails}]|아(?![가-힣]))"
+    for first, second, tails in _SPLIT_WORDS
+    if tails
+)
 
 _SEPARATORS = frozenset(".,!?~…-–/·:;+()[]<>'\"、。")
 """Symbols that also stand between honest words."""
@@ -84,6 +88,7 @@ _DECORATION = re.compile(
     rf"(?:(?<=[ {HANGUL}])|\A)(?:[^\w\s!-~…、。·{_PICTOGRAPHS}]+(?: |(?=[{HANGUL}])))+(?=\S)"
 )
 _PAIR_HERE = re.compile(_PAIR.replace("{gap}", ""))
+_PAIR_WITHIN_HERE = re.compile(_PAIR_WITHIN.replace("{gap}", ""))
 
 
 def without_fillers(view: View) -> View:
@@ -97,10 +102,10 @@ def without_fillers(view: View) -> View:
 def _drop_filler(match: re.Match[str]) -> list[Piece] | None:
     text, (start, end), filler = match.string, match.span(), match[0]
     if _SEPARATORS.issuperset(filler):
-        is_disguise = (
+        is_disguise = bool(
             _is_alone(text, start - 1, -1)
             or _is_alone(text, end, 1)
-            or (_is_pair(text, start, end) and text[end + 1 : end + 2] in _SPLIT_TAILS)
+            or _PAIR_WITHIN_HERE.match(text[start - 1] + text[end : end + 3])
         )
     elif filler.isdigit():
         is_disguise = len(set(filler)) == 1 and text[end] not in COUNTERS
@@ -135,7 +140,7 @@ _SPACED = re.compile(
     f"|(?<![{HANGUL}a-z0-9])[ㄱ-ㅊㅌㅍ](?: [{HANGUL}])+(?![가-힣])"
     f"|(?<![{HANGUL}a-z0-9])[가-힣] [ㄱ-ㅊㅌㅍ](?![{HANGUL}])"
     f"|(?<![가-힣])(?:{_PAIR.replace('{gap}', ' +')})(?![가-힣])"
-    f"|(?:{_PAIR.replace('{gap}', ' ')})(?=[{_SPLIT_TAILS}])"
+    f"|{_PAIR_WITHIN.replace('{gap}', ' ')}"
 )
 
 
@@ -185,6 +190,7 @@ def _echoes(vowel: str) -> str:
 
 _STRETCHED = re.compile(
     f"(?=[가-힣][{''.join(_echoes(v) for v in _ECHOES)}])"
+    "(?!.에(?![가-힣]))"
     "(?:" + "|".join(f"[{_open(before)}][{_echoes(v)}]+" for v, before in _ECHOES.items()) + ")"
 )
 
@@ -219,7 +225,7 @@ _STEPS = (
     unstretched,
 )
 
-_FIRSTS = "".join(first for first, _ in _SPLIT_WORDS)
+_FIRSTS = "".join(first for first, _, _ in _SPLIT_WORDS)
 _NUMBERED = "놈넘새색쉐련럼롬년아쌔창덕베끼"
 _TAME = re.compile(
     f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{_FIRSTS}])(?! [가-힣](?![가-힣]))"

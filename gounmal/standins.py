@@ -107,7 +107,7 @@ _SHAPES = (
         re.compile(rf"(?<![a-z\d])[{re.escape(''.join(glyphs.CONSONANT_GLYPHS))}](?=[ㅏ-ㅣ])"),
         glyphs.CONSONANT_GLYPHS,
     ),
-    (re.compile(rf"(?<![a-z])(?:{'|'.join(glyphs.LATIN_LEADS)})(?=[ㅏ-ㅣ])"), glyphs.LATIN_LEADS),
+    (re.compile(rf"(?<![a-z\d])(?:{'|'.join(glyphs.LATIN_LEADS)})(?=[ㅏ-ㅣ])"), glyphs.LATIN_LEADS),
     (
         re.compile(rf"(?<=[ㄱ-ㅎ][ㅏ-ㅣ])(?:{'|'.join(glyphs.LATIN_TAILS)})(?![a-z])"),
         glyphs.LATIN_TAILS,

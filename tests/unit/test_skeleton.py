@@ -88,7 +88,18 @@ def test_spacing(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["다시 발견", "병 신고", "시 발표", "네 ㅠㅠ", "ㅋ ㅋ", "더 큰 옷이요", "개 새로"]
+    "text",
+    [
+        "다시 발견",
+        "병 신고",
+        "시 발표",
+        "네 ㅠㅠ",
+        "ㅋ ㅋ",
+        "더 큰 옷이요",
+        "개 새로",
+        "상추 씨 발아가 잘 돼요",
+        "존 나이키",
+    ],
 )
 def test_spacing_of_words_stays(text):
     assert step(unspaced, text) == text
@@ -169,7 +180,9 @@ def test_stretching(text, expected):
     assert step(unstretched, text) == expected
 
 
-@pytest.mark.parametrize("text", ["아이", "우유", "병원", "오이", "좋아요", "이야기", "시작"])
+@pytest.mark.parametrize(
+    "text", ["아이", "우유", "병원", "오이", "좋아요", "이야기", "시작", "가게에"]
+)
 def test_nothing_stretched(text):
     assert step(unstretched, text) == text
 
