@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from gounmal.schema import Mode
 from train import tables
+
+WIDTH = 100
 
 LABELS = {
     "profanity": "abusive vocabulary, whatever the intent",
@@ -33,7 +36,25 @@ def model_card(metrics: dict[str, Any]) -> str:
         _limits(metrics),
         _making(metrics),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_wrapped(part) for part in parts) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    """Fill paragraphs and list items anew: numbers of any width were put into them."""
+    blocks = []
+    for block in text.split("\n\n"):
+        if block.startswith("- "):
+            blocks.append("\n".join(_fill(f"- {item}", "  ") for item in block[2:].split("\n- ")))
+        else:
+            blocks.append(block if block.startswith(("|", "#", ">")) else _fill(block))
+    return "\n\n".join(blocks)
+
+
+def _fill(text: str, indent: str = "") -> str:
+    wrapper = textwrap.TextWrapper(
+        WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.fill(" ".join(text.split()))
 
 
 def _head(metrics: dict[str, Any]) -> str:
@@ -110,9 +131,10 @@ def _data(metrics: dict[str, Any]) -> str:
         [split, f"{size['texts']:,}", f"{size['groups']:,}"]
         for split, size in metrics["splits"].items()
     ]
+    head = ["source", "commit", "licence", "labels read", "files (SHA-256, lines)"]
     return f"""## Data
 
-{tables.table(["source", "commit", "licence", "labels read", "files (SHA-256, lines)"], rows)}
+{tables.table(head, rows, words=3)}
 
 {note} None of the text is in the repository. Beside the sources:
 {own["negatives"]:,} harmless and {own["positives"]:,} abusive lines and expressions of our own.

@@ -119,6 +119,7 @@ def release(  # noqa: PLR0913  (keyword-only settings)
     written = orjson.dumps(metrics, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
     (folder / "metrics.json").write_bytes(written + b"\n")
     content: dict[str, Any] = orjson.loads(written)
+    write_config(folder, classifier.config.model_copy(update={"metadata": _metadata(content)}))
     (folder / "MODEL_CARD.md").write_text(model_card(content), encoding="utf-8")
     return content
 
@@ -181,6 +182,17 @@ def _logits(
 
 def _evaluated(tuned: Tuned, dataset: Dataset, split: str) -> dict[str, Any]:
     return evaluate(tuned.scorer, dataset, thresholds=tuned.thresholds, split=split).to_dict()
+
+
+def _metadata(content: dict[str, Any]) -> dict[str, str]:
+    """What the store shows of a model beside its tag."""
+    measured = {
+        f"{m['benchmark']}, {m['metric']}": str(m["value"])
+        for m in content["model"]["dev"]["benchmarks"]
+        if m["metric"] in {"F1", "micro F1"}
+    }
+    origin = content["origin"]
+    return {"seed": str(origin["seed"]), "base": origin["base"] or "none", **measured}
 
 
 def _spans(classifier: Classifier, dataset: Dataset, split: str) -> dict[str, Any]:
