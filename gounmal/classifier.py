@@ -156,18 +156,18 @@ class Classifier:
         encoded = self.encoder.encode(texts)
         out: list[Scored | None] = [None] * len(texts)
         for rows in groups(encoded.lengths):
-            scores, evidence = self._forward(encoded.padded(rows), encoded.lengths[rows])
+            scores, evidence = self._forward(*encoded.padded(rows))
             for i, row in enumerate(rows.tolist()):
                 tokens = evidence[i, : encoded.lengths[row]]
                 out[row] = Scored(scores[i], self.encoder.project(texts[row], tokens))
         return [scored for scored in out if scored is not None]
 
     def _forward(
-        self, ids: NDArray[np.int32], lengths: NDArray[np.int64]
+        self, ids: NDArray[np.int32], mask: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Padded ids → calibrated scores float32[n, labels], evidence float32[n, t, labels]."""
         try:
-            logits, evidence = self.session.run(None, {"ids": ids, "lengths": lengths})
+            logits, evidence = self.session.run(None, {"ids": ids, "mask": mask})
         except Exception as error:  # the engine's own exceptions share no base but Exception
             raise ScoringFailed(f"engine: {type(error).__name__}") from error
         if len(logits) != len(ids):

@@ -106,15 +106,22 @@ class Encoded:
     lengths: NDArray[np.int64]
     """int64[n_messages], tokens of each message; they add up to n_tokens."""
 
-    def padded(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """int32[len(rows), longest, …]: these messages side by side, 0 for padding."""
+    def padded(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """These messages side by side.
+
+        Returns:
+            int32[len(rows), longest, …] ids, 0 for padding, and
+            float32[len(rows), longest, 1], 1 for tokens and 0 for padding.
+        """
         lengths = self.lengths[rows]
+        if len(self.lengths) == 1 and self.lengths[0]:  # a lone message needs no padding
+            return self.ids[None], np.ones((1, len(self.ids), 1), np.float32)
         starts = (np.cumsum(self.lengths) - self.lengths)[rows]
         position = np.arange(max(1, int(lengths.max(initial=0))))
         inside = position < lengths[:, None]
         ids = np.zeros((*inside.shape, *self.ids.shape[1:]), np.int32)
         ids[inside] = self.ids[(starts[:, None] + position)[inside]]
-        return ids
+        return ids, inside[..., None].astype(np.float32)
 
 
 class Encoder(Protocol):

@@ -34,6 +34,8 @@ DEFAULT_ACTIONS = {
 SCORE_DIGITS = 4
 """Scores are rounded before they are compared, so that what is shown is what was decided on."""
 
+_HATEFUL = tuple(label for label in LABELS if Label.HATE in {label, label.parent})
+
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -177,9 +179,7 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         for label, score in zip(LABELS, scores.tolist(), strict=True)
     }
     # A hostile line about a group is hateful, whichever of the two heads saw it first.
-    values[Label.HATE] = max(
-        v for label, v in values.items() if Label.HATE in {label, label.parent}
-    )
+    values[Label.HATE] = max([values[label] for label in _HATEFUL])
     found = {label for label, value in values.items() if value >= limits[label]}
     found |= {label.parent for label in found if label.parent}
 

@@ -32,6 +32,9 @@ class Label(StrEnum):
     HATE_POLITICS = "hate/politics"
     HATE_APPEARANCE = "hate/appearance"
 
+    # Enum's own hash is a Python call, and labels are dictionary keys on the hot path.
+    __hash__ = str.__hash__
+
     @property
     def parent(self) -> Label | None:
         """The label that this one is a kind of: `hate` for `hate/…`, else None."""

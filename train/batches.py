@@ -51,7 +51,7 @@ class Encodings:
         return Encodings(self.ids, self.starts[rows], self.lengths[rows])
 
     def padded(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """int32[n, t, …] ids, 0 for padding, and int64[n] lengths of these rows."""
+        """int32[n, t, …] ids, 0 for padding, and float32[n, t, 1] 1 for tokens, of these rows."""
         lengths = np.maximum(self.lengths[rows], 1)
         t = width_of(int(lengths.max()))
         position = np.arange(t)
@@ -59,7 +59,7 @@ class Encodings:
         inside = position < self.lengths[rows][:, None]
         ids = self.ids[np.where(inside, index, 0)]
         ids[~inside] = 0
-        return torch.from_numpy(ids), torch.from_numpy(lengths)
+        return torch.from_numpy(ids), torch.from_numpy(inside[..., None].astype(np.float32))
 
 
 def encode(texts: Sequence[str], vocabulary: Vocabulary, *, max_tokens: int) -> Encodings:

@@ -51,9 +51,9 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As the model's, with evidence in 0 to 1."""
-        logits, evidence = self.model(ids, lengths)
+        logits, evidence = self.model(ids, mask)
         return logits, torch.sigmoid(evidence)
 
 
@@ -75,7 +75,7 @@ def export(
     if isinstance(exported.model, GounmalModel):
         exported.model.table = QuantizedTable(exported.model.get_parameter("table.weight"))
         shape = (2, 5, N_FEATURES)
-    example = (torch.ones(shape, dtype=torch.int32), torch.tensor([5, 3]))
+    example = (torch.ones(shape, dtype=torch.int32), torch.ones(2, 5, 1))
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
         # torch's tracing exporter warns of its own age and of every shape that it specialises on.
         warnings.simplefilter("ignore")
@@ -84,11 +84,11 @@ def export(
             exported,
             example,
             raw,
-            input_names=["ids", "lengths"],
+            input_names=["ids", "mask"],
             output_names=["logits", "evidence"],
             dynamic_axes={
                 "ids": {0: "n", 1: "t"},
-                "lengths": {0: "n"},
+                "mask": {0: "n", 1: "t"},
                 "logits": {0: "n"},
                 "evidence": {0: "n", 1: "t"},
             },

@@ -114,9 +114,9 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
         model.train()
         losses = []
         for rows in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng):
-            ids, lengths = encodings.padded(rows)
+            ids, mask = encodings.padded(rows)
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits, evidence = model(ids, lengths)
+                logits, evidence = model(ids, mask)
             loss = loss_of(logits.float(), evidence.float(), supervision, rows, config)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -214,6 +214,6 @@ def logits_of(
     out = np.zeros((len(encodings), N_LABELS), np.float32)
     with torch.inference_mode():
         for rows in batches(encodings.lengths, max_tokens=batch_tokens):
-            ids, lengths = encodings.padded(rows)
-            out[rows] = model(ids, lengths)[0].float().numpy()
+            ids, mask = encodings.padded(rows)
+            out[rows] = model(ids, mask)[0].float().numpy()
     return out

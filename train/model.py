@@ -97,10 +97,10 @@ class GatedConvolution(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: float[n, t, hidden]; mask: float[n, t, 1], 1 for tokens and 0 for padding."""
         y = self.norm(x) * mask
-        d = self.dilation
-        padded = functional.pad(y, (0, 0, d, d))
-        length = y.shape[1]
-        window = torch.cat((padded[:, :length], y, padded[:, 2 * d : 2 * d + length]), dim=-1)
+        padded = functional.pad(y, (0, 0, self.dilation, self.dilation))
+        window = torch.cat(
+            (padded[:, : -2 * self.dilation], y, padded[:, 2 * self.dilation :]), dim=-1
+        )
         mixed: Tensor = self.dropout(functional.glu(self.mix(window), dim=-1))
         return x + mixed
 
@@ -174,17 +174,16 @@ class GounmalModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # the sam
             x = block(x, mask)
         return self.norm(x), summed[..., self.config.dim :]
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Score a padded batch.
 
         Args:
             ids: int[n, t, N_FEATURES].
-            lengths: int[n], tokens of each message.
+            mask: float[n, t, 1], 1 for tokens and 0 for padding.
 
         Returns:
             logits float[n, labels], evidence float[n, t, labels].
         """
-        mask = token_mask(lengths, ids.shape[1])
         x, wide = self.hidden(ids, mask)
         logits, evidence = self.head(x, mask, wide)
         return logits, evidence
@@ -205,17 +204,11 @@ class CheckpointModel(nn.Module):
         self.head = EvidenceHead(config.hidden_size, dropout)
         self.max_tokens = int(getattr(config, "max_position_embeddings", 512))
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """ids: int[n, t] token ids; otherwise as `GounmalModel.forward`."""
-        mask = token_mask(lengths, ids.shape[1])
         x = self.encoder(input_ids=ids, attention_mask=mask[..., 0].long()).last_hidden_state
         logits, evidence = self.head(x, mask)
         return logits, evidence
-
-
-def token_mask(lengths: Tensor, width: int) -> Tensor:
-    """float[n, width, 1]: 1 for tokens, 0 for padding."""
-    return (torch.arange(width)[None, :] < lengths[:, None]).unsqueeze(-1).float()
 
 
 __all__ = ["CheckpointModel", "EvidenceHead", "GounmalConfig", "GounmalModel", "Table"]
