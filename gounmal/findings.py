@@ -1,4 +1,4 @@
-"""What a report lists one by one: expressions, repeat offenders, lines worth a look. All bounded."""
+"""What a report lists one by one: expressions, repeat offenders, lines worth a look; bounded."""
 
 from __future__ import annotations
 
