@@ -1,6 +1,7 @@
 """The command line, through click's runner and as a real process."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -147,6 +148,17 @@ def test_a_fault_of_the_user_is_one_line_and_exit_code_2(run, chat, tmp_path, ar
     error = run(*filled, code=2).stderr
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_full_disk_leaves_nothing_half_written(run, chat, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("gounmal.writers.os.fsync", full)
+    out = tmp_path / "out"
+    result = run("scan", chat, "--output", out, code=2)
+    assert result.stderr == "gounmal: No space left on device\n"
+    assert list(out.iterdir()) == []
 
 
 def test_no_model_names_the_command_that_gets_one(run, monkeypatch):
