@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import torch
 
 from gounmal.errors import GounmalError
 from train import tables
@@ -59,6 +60,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
 ) -> None:
     """Train a model on the declared sources and release it."""
     clock = Clock()
+    torch.manual_seed(seed)  # a network is drawn before it is fitted
     recipe = SMOKE if smoke else Recipe()
     if epochs:
         recipe = replace(
@@ -80,6 +82,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
     except (SourceError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     clock.lap("train")
+    network.save(Path("runs") / name)
     folder = out or (SMOKE_OUT if smoke else OUT)
     metrics = release(
         network,
