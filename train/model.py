@@ -34,7 +34,7 @@ class GounmalConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # trans
         hidden: int = 128,
         dilations: tuple[int, ...] = (1, 2, 4),
         dropout: float = 0.2,
-        feature_dropout: float = 0.1,
+        feature_dropout: float = 0.2,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
@@ -87,6 +88,13 @@ class Network:
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32[n, labels], not calibrated."""
         return logits_of(self.model, self.encode(texts))
+
+    def save(self, folder: Path) -> None:
+        """Keep the weights in float, so that a release can be repeated without training."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.model.state_dict(), folder / "network.safetensors")
+        if isinstance(self.encoder, Vocabulary):
+            np.save(folder / "vocabulary.npy", self.encoder.keys, allow_pickle=False)
 
     def encode(self, texts: Sequence[str]) -> Encodings:
         """Texts as the network takes them."""
