@@ -140,7 +140,7 @@ _SPACED = re.compile(
     f"|(?<![{HANGUL}a-z0-9])[ㄱ-ㅊㅌㅍ](?: [{HANGUL}])+(?![가-힣])"
     f"|(?<![{HANGUL}a-z0-9])[가-힣] [ㄱ-ㅊㅌㅍ](?![{HANGUL}])"
     f"|(?<![가-힣])(?:{_PAIR.replace('{gap}', ' +')})(?![가-힣])"
-    f"|{_PAIR_WITHIN.replace('{gap}', ' ')}"
+    f"|{_PAIR_WITHIN.replace('{gap}', ' ')}|[개씹][새색쉐섀] [끼기키]"
 )
 
 
@@ -228,7 +228,7 @@ _STEPS = (
 _FIRSTS = "".join(first for first, _, _ in _SPLIT_WORDS)
 _NUMBERED = "놈넘새색쉐련럼롬년아쌔창덕베끼"
 _TAME = re.compile(
-    f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{_FIRSTS}])(?! [가-힣](?![가-힣]))"
+    f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{_FIRSTS}끼기키])(?! [가-힣](?![가-힣]))"
     f"|[0-9]++(?![{_NUMBERED}])[가-힣]*+)?"
     "[.,!?~^;]*+[ㅋㅎ]*+[ㅠㅜ]*+(?: |\\Z))*+"
 )

@@ -64,8 +64,8 @@ _EMOJI = re.compile(
     f"|(?<=[{HANGUL}])[{''.join(glyphs.EMOJI_SUFFIXES)}]"
 )
 _NUMBERS = re.compile(
-    rf"(?<!\d)18(?=[놈넘새색쉐련럼롬]|년[아들]|아(?![{HANGUL}]))|(?<!\d)10(?=[새색쉐쌔창덕])"
-    rf"|(?<!\d)2(?=새끼|색히|쉐끼|놈|년아)|(?<!\d)1(?=베)"
+    rf"(?<!\d)18(?=[놈넘새색쉐련럼롬]|년[아들]|아(?![{HANGUL}]))|(?<![가-힣\d])10(?=[새색쉐쌔창덕])"
+    r"|(?<![가-힣\d])2(?=새끼|색히|쉐끼|놈|년아)|(?<![가-힣\d])1(?=베)"
     rf"|(?:(?<=[씹십씨쓰쒸ㅆㅅ])|(?<=(?<![{HANGUL}\d])시))8(?![\d발팔{COUNTERS}])"
 )
 _NAMES = {**glyphs.EMOJI_PREFIXES, **glyphs.EMOJI_SUFFIXES, **glyphs.NUMBERS}

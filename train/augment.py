@@ -28,6 +28,7 @@ RULES: Mapping[str, Rule] = {
     "digits": disguises.digits,
     "laughter": disguises.laughter,
     "invisible": disguises.invisible,
+    "masks": disguises.masked,
     "ornaments": disguises.ornaments,
     "no spacing": disguises.unspaced,
     "lead sound": disguises.lead_sound,
@@ -52,7 +53,7 @@ RULES: Mapping[str, Rule] = {
 _SCRAMBLING = ("choseong", "keyboard", "romanised", "jamo", "nfd")
 """Kinds that leave hardly a syllable: they come last, or nothing would be left to disguise."""
 
-WEIGHTS = {"choseong": 0.5, "turned": 0.3, "full width": 0.3, "nfd": 0.5, "boxes": 0.5, "swap": 0.7}
+WEIGHTS = {"masks": 0.3, "turned": 0.3, "full width": 0.3, "nfd": 0.4, "boxes": 0.5, "swap": 1.5}
 """How often a kind is picked; 1 unless it stands here."""
 
 STRENGTHS: Mapping[str, tuple[int, float]] = {
@@ -91,7 +92,7 @@ def obfuscate(  # noqa: PLR0913  (keyword-only settings)
     kinds: Sequence[str] = tuple(RULES),
     n_rules: tuple[int, int] = (1, 2),
     where: range | None = None,
-    share: float = 1.0,
+    share: float | None = None,
 ) -> Disguised:
     """Disguise a line.
 
@@ -101,9 +102,11 @@ def obfuscate(  # noqa: PLR0913  (keyword-only settings)
         kinds: names in `RULES` to pick from.
         n_rules: least and most rules to apply.
         where: offsets of the part to disguise, by default all of it.
-        share: how much of what a rule could change it does change, 0 to 1.
+        share: how much of what a rule could change it does change, 0 to 1; by default anything
+            from a single syllable to all of them.
     """
     where = range(len(text)) if where is None else where
+    share = rng.choice((0.0, 0.3, 0.6, 1.0)) if share is None else share
     picked = _pick(kinds, rng, rng.randint(*n_rules))
     view = View.identity(text)
     done = []

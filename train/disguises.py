@@ -105,8 +105,10 @@ def words(view: View, rng: Random, where: range, share: float, change: Change) -
 
 
 def choseong(view: View, rng: Random, where: range, share: float) -> View:
-    """시발 → ㅅㅂ: initials of whole words."""
-    return words(view, rng, where, share, lambda w, _: "".join(hangul.split(s)[0] for s in w))
+    """시발 → ㅅㅂ: initials of whole words, few enough that the rest explains them."""
+    return words(
+        view, rng, where, min(share, 0.4), lambda w, _: "".join(hangul.split(s)[0] for s in w)
+    )
 
 
 def partial_choseong(view: View, rng: Random, where: range, share: float) -> View:
@@ -204,6 +206,12 @@ def unspaced(view: View, rng: Random, where: range, share: float) -> View:
     """이 개 새끼 → 이개새끼."""
     gaps = [i for i in inside(view, where) if view.text[i] == " "]
     return apply(view, [Stretch(i, i + 1, "") for i in chosen(gaps, rng, share)])
+
+
+def masked(view: View, rng: Random, where: range, share: float) -> View:
+    """시발 → 시X, 병신 → 병*: a syllable covered up, which says as much as the whole word."""
+    mark = rng.choice("XXXx**○oO0")
+    return each(view, rng, where, min(share, 0.5), lambda _, __: mark)
 
 
 # Sounds -------------------------------------------------------------------------------------------

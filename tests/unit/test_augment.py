@@ -36,7 +36,7 @@ RECOVERED = {
 """Kind → a line that the skeleton must give back whatever the rule did to it."""
 
 NOT_RECOVERED = {
-    "choseong", "partial choseong", "laughter", "ornaments", "no spacing", "lead sound",
+    "choseong", "partial choseong", "masks", "laughter", "ornaments", "no spacing", "lead sound",
     "vowel sound", "tail sound", "extra tail", "liaison", "swap", "romanised",
 }  # fmt: skip
 """Kinds that lose something, or that the skeleton leaves to the model."""
