@@ -19,7 +19,7 @@ RECOVERED = {
     "jamo": "개새끼야",
     "loose tail": "병신",
     "nfd": "개새끼",
-    "spacing": "개새끼",
+    "spacing": "병신",
     "symbols": "씨발놈",
     "digits": "개새끼",
     "invisible": "개새끼",
