@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gounmal.views import Piece
 
 _NAME = "놈년넘련새쉐럼롬것"
-_PHRASE = _NAME + "이같들노하떨까"
+_PHRASE = _NAME + "이아같들노하떨까"
 _SPLIT_WORDS = (
     ("시씨싀씌쉬쒸슈쓔쓰스씹십", "발팔빨벌뻘벨뱔밸바빠", _NAME),
     ("병븅빙뵹뱅", "신싄씬쉰딱", _PHRASE),
@@ -53,8 +53,15 @@ _SPLIT_WORDS = (
 """Syllables that people set apart: first, second, and what goes on after them within a word."""
 
 _PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second, _ in _SPLIT_WORDS)
+
+
+def _goes_on(tails: str) -> str:
+    """Ahead stands one of `tails`; 아 only where it ends the word, as in 병신아 but not 씨 발아."""
+    return f"[{tails.replace('아', '')}]" + ("|아(?![가-힣])" if "아" in tails else "")
+
+
 _PAIR_WITHIN = "|".join(
-    f"[{first}]{{gap}}[{second}](?=[{tails}]|아(?![가-힣]))"
+    f"[{first}]{{gap}}[{second}](?={_goes_on(tails)})"
     for first, second, tails in _SPLIT_WORDS
     if tails
 )
