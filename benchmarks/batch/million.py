@@ -29,6 +29,7 @@ from gounmal import demo
 from gounmal.files import inspect
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Iterator
 
 COLUMNS = ("id", "time", "user", "text")
@@ -79,8 +80,8 @@ def write(path: Path, number: int) -> None:
                 file.write(orjson.dumps(dict(zip(COLUMNS, row, strict=True))).decode() + "\n")
 
 
-def run(command: list[str]) -> tuple[float, float, list[float], int]:
-    """Seconds, peak MB, MB every second, exit code of a command."""
+def run(command: list[str]) -> tuple[float, resource.struct_rusage, list[float], int]:
+    """Seconds, what was used, MB every second, and exit code of a command."""
     memory = []
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -93,7 +94,7 @@ def run(command: list[str]) -> tuple[float, float, list[float], int]:
         time.sleep(1)
     process.returncode = os.waitstatus_to_exitcode(code)
     seconds = time.perf_counter() - begun
-    return seconds, usage.ru_maxrss * 1024 / 1e6, memory, process.returncode
+    return seconds, usage, memory, process.returncode
 
 
 def main() -> None:
@@ -108,7 +109,7 @@ def main() -> None:
         command = [sys.executable, "-m", "gounmal.cli", "scan", str(chat), "--output", str(out)]
         if options.model:
             command += ["--model", options.model]
-        seconds, peak, memory, code = run(command)
+        seconds, usage, memory, code = run(command)
         if code:
             sys.exit(f"the scan failed with exit code {code}")
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -124,7 +125,8 @@ def main() -> None:
             "flagged": summary["flagged"],
             "seconds": round(seconds, 1),
             "rows_per_s": round(options.rows / seconds),
-            "peak_mb": round(peak),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+            "peak_mb": round(usage.ru_maxrss * 1024 / 1e6),
             "mb_at_quarters": [round(value) for value in quarters],
             "report_bytes": (out / "report.html").stat().st_size,
             "input_mb": round(chat.stat().st_size / 1e6, 1),
