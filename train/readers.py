@@ -205,9 +205,10 @@ def reviews(path: Path) -> Iterator[str]:
         raw.seek(0)
         compressed = magic == b"\x28\xb5\x2f\xfd"
         stream = zstandard.ZstdDecompressor().stream_reader(raw) if compressed else raw
-        for line in io.TextIOWrapper(stream, encoding="utf-8", errors="replace"):
-            fields = line.rstrip("\r\n").split("\t")
-            yield fields[1 if len(fields) == 3 else 0].strip()
+        with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                fields = line.rstrip("\r\n").split("\t")
+                yield fields[1 if len(fields) == 3 else 0].strip()
 
 
 LABELLED: dict[str, Callable[[Path], Iterator[Example]]] = {

@@ -53,13 +53,14 @@ def group(keys: Sequence[str], together: Iterable[tuple[int, int]] = ()) -> NDAr
     Returns:
         int64[n]: for each text the number of its group.
     """
-    n = len(keys)
-    edges = [np.asarray(list(together), np.int64).reshape(-1, 2), _same(keys)]
-    edges.append(_similar(keys))
-    a, b = np.concatenate(edges).T
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
+    # In the order of the alphabet, so that the order in which texts were read changes nothing.
+    index = {text: i for i, text in enumerate(sorted(set(keys)))}
+    at = np.asarray([index[text] for text in keys], np.int64)
+    pairs = at[np.asarray(list(together), np.int64).reshape(-1, 2)]
+    a, b = np.concatenate([pairs, _similar(list(index))]).T
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(index), len(index)))
     groups: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
-    return groups
+    return groups[at]
 
 
 def assign(
@@ -81,14 +82,6 @@ def assign(
         share = int.from_bytes(digest, "big") / 2**64
         split[number] = min(int(np.searchsorted(limits, share, side="right")), len(SPLITS) - 1)
     return split[groups]
-
-
-def _same(keys: Sequence[str]) -> NDArray[np.int64]:
-    """Edges between texts with equal keys, however short."""
-    first: dict[str, int] = {}
-    return np.asarray(
-        [(first.setdefault(text, i), i) for i, text in enumerate(keys)], np.int64
-    ).reshape(-1, 2)
 
 
 def _similar(keys: Sequence[str]) -> NDArray[np.int64]:
