@@ -135,7 +135,8 @@ CONTRASTS = """
     }
   };
   return [...document.querySelectorAll("main *")]
-    .filter(e => e.tagName !== "title" && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .filter(e => e.tagName !== "title")
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
     .map(e => {
       const style = getComputedStyle(e);
       const ink = e instanceof SVGElement ? style.fill : style.color;
