@@ -66,8 +66,12 @@ _PAIR_WITHIN = "|".join(
     if tails
 )
 
-_SEPARATORS = frozenset(".,!?~…-–/·:;+()[]<>'\"、。")
+_SEPARATORS = frozenset(".,~-–/·:;+()[]<>'\"")
 """Symbols that also stand between honest words."""
+_ENDS = frozenset(".…!?")
+"""Symbols that end a sentence, several of them in any case, a full stop alone not always."""
+_COVERS = "○●◯〇"
+"""Circles that cover up a syllable."""
 
 
 def skeleton(view: View, original: str) -> View | None:
@@ -92,15 +96,17 @@ _SPACED_FILLER = re.compile(r"(?<=(?<![가-힣])[가-힣]) ?[^\sㄱ-ㅎㅏ-ㅣ�
 _LAUGHING_FILLER = re.compile("(?<=[가-힣])(?:[ㅋㅎㅠㅜ]+|ㅡ+)(?=[가-힣])")
 _PICTOGRAPHS = "\U0001f000-\U0001faff"  # emoji between words are words themselves
 _DECORATION = re.compile(
+    rf"(?!(?<=[가-힣])[{_COVERS}]+[가-힣])"
     rf"(?:(?<=[ {HANGUL}])|\A)(?:[^\w\s!-~…、。·{_PICTOGRAPHS}]+(?: |(?=[{HANGUL}])))+(?=\S)"
 )
+_FACES = re.compile(r"(?:≥.?≤|ε.з|∏[-_]∏|t[\^_]t)(?: |(?=\S))")
 _PAIR_HERE = re.compile(_PAIR.replace("{gap}", ""))
 _PAIR_WITHIN_HERE = re.compile(_PAIR_WITHIN.replace("{gap}", ""))
 
 
 def without_fillers(view: View) -> View:
     """Symbols and digits inside Hangul gone: 시1발, 씨@발 and 병~신 are 시발, 씨발 and 병신."""
-    view = rewrite(view, _DECORATION, dropped)
+    view = rewrite(rewrite(view, _FACES, dropped), _DECORATION, dropped)
     view = rewrite(view, _FILLER, _drop_filler)
     view = rewrite(view, _SPACED_FILLER, _drop_inside_pair)
     return rewrite(view, _LAUGHING_FILLER, _drop_inside_pair)
@@ -108,20 +114,20 @@ def without_fillers(view: View) -> View:
 
 def _drop_filler(match: re.Match[str]) -> list[Piece] | None:
     text, (start, end), filler = match.string, match.span(), match[0]
-    if _SEPARATORS.issuperset(filler):
-        is_disguise = bool(
-            _is_alone(text, start - 1, -1)
-            or _is_alone(text, end, 1)
-            or _PAIR_WITHIN_HERE.match(text[start - 1] + text[end : end + 3])
-        )
+    before, after = _is_alone(text, start - 1, -1), _is_alone(text, end, 1)
+    if _ENDS.issuperset(filler) and filler != ".":
+        is_disguise = before and after
+    elif _SEPARATORS.issuperset(filler):
+        is_disguise = before or after
     elif filler.isdigit():
         is_disguise = len(set(filler)) == 1 and text[end] not in COUNTERS
         is_disguise |= _is_pair(text, start, end)
     else:
-        # Letters of other scripts are words, or masks that the model knows (시X).
-        is_letters = any(c.isalnum() for c in filler.strip("ㆍᆞ"))
-        is_disguise = not is_letters or _is_pair(text, start, end)
-    return [] if is_disguise else None
+        # Letters of other scripts are words, or masks that the model knows (시X, 개○○).
+        is_word = any(c.isalnum() for c in filler.strip("ㆍᆞ")) or not filler.strip(_COVERS)
+        is_disguise = not is_word or _is_pair(text, start, end)
+    goes_on = _PAIR_WITHIN_HERE.match(text[start - 1] + text[end : end + 3])
+    return [] if is_disguise or goes_on else None
 
 
 def _drop_inside_pair(match: re.Match[str]) -> list[Piece] | None:

@@ -121,7 +121,7 @@ _ANY_HANGUL = re.compile(f"[{HANGUL}]")
 
 _HALF_TURN = dict(zip("ㅏㅓㅗㅜㅣㅡㄱㄴㄹㅁㅇㅍコ", "ㅓㅏㅜㅗㅣㅡㄴㄱㄹㅁㅇㅍㄷ", strict=True))
 _TURNED = re.compile(
-    "(?<![ㄱ-ㅎㅏ-ㅣ])(?<![가개거게고구그기])([ㅏㅓㅣ])([ㄱㄴㄹㅁㅇㅍコ])(?![ㅏ-ㅣ])"
+    "(?<![ㄱ-ㅎㅏ-ㅣ])(?<![가개거게고구그기])(?:[ㅏㅓㅣ][ㄱㄴㄹㅁㅇㅍコ])+(?![ㅏ-ㅣ])"
 )
 
 
@@ -150,9 +150,12 @@ def turned_upright(view: View) -> View:
     return rewrite(view, _TURNED, _upright)
 
 
-def _upright(match: re.Match[str]) -> list[Piece] | None:
-    vowel, lead = match.groups()
-    return replaced(match, hangul.join(_HALF_TURN[lead], _HALF_TURN[vowel]))
+def _upright(match: re.Match[str]) -> list[Piece]:
+    start, turned = match.start(), match[0]
+    return [
+        (hangul.join(_HALF_TURN[turned[i + 1]], _HALF_TURN[turned[i]]), start + i, start + i + 2)
+        for i in range(0, len(turned), 2)
+    ]
 
 
 # Romanised Korean ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ RECOVERED = {
     "loose tail": "병신",
     "nfd": "개새끼",
     "spacing": "병신",
-    "symbols": "씨발놈",
+    "symbols": "병신",
     "digits": "개새끼",
     "invisible": "개새끼",
     "stretching": "병신새끼",

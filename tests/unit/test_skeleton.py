@@ -47,6 +47,8 @@ def read(text: str) -> str:
         ("씨ㅡㅡ발", "씨발"),
         ("시 1 발", "시발"),
         ("나도 ♤ ♥ 갈래", "나도 갈래"),
+        ("나도 ≥ㅅ≤ 갈래", "나도 갈래"),
+        ("하。지。마", "하지마"),
     ],
 )
 def test_fillers(text, expected):
@@ -57,6 +59,9 @@ def test_fillers(text, expected):
     "text",
     [
         "오후3시에",
+        "네...감사해요",
+        "그래?나도",
+        "개○○들",
         "제품2개요",
         "안녕~반가워",
         "역시!발송",
@@ -294,6 +299,7 @@ def test_hanja():
 
 def test_turned():
     assert step(turned_upright, "했음 ㅓㄱ는") == "했음 나는"
+    assert step(turned_upright, "ㅓㅇㅓㅁ존") == "아마존"
     assert step(turned_upright, "ㄱㅓㄱ") == "ㄱㅓㄱ"
 
 
