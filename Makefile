@@ -1,5 +1,5 @@
 # Every verb a person needs. `make` alone lists them.
-PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3.12),python3)
+PYTHON ?= $(or $(shell command -v python3.11),python3)
 PORT   ?= 3000
 DATA   ?= ../shared/data
 
@@ -15,7 +15,7 @@ help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(SERVE_ENV)/.ready: requirements/serve.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "gounmal needs Python 3.11: install it, or say PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(SERVE_ENV)
 	$(SERVE)/pip install --quiet --require-hashes -r requirements/serve.txt
@@ -23,7 +23,7 @@ $(SERVE_ENV)/.ready: requirements/serve.txt pyproject.toml
 	touch $@
 
 $(DEV_ENV)/.ready: requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "gounmal needs Python 3.11: install it, or say PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(DEV_ENV)
 	$(DEV)/pip install --quiet -r requirements/dev.txt
