@@ -142,7 +142,7 @@ def _multilabel(examples: Sequence[Example], judged: Judged) -> list[Measure]:
     p = np.stack([judged.found(examples, label) for label in labels], axis=1)
     size = (len(examples), int(y.any(axis=1).sum()))
     y, p = (np.concatenate([m, ~m.any(axis=1, keepdims=True)], axis=1) for m in (y, p))
-    each = [Counts.of(y[:, i], p[:, i]).f1 for i in range(y.shape[1])]
+    each = [Counts.of(y[:, i], p[:, i]).f1 for i in np.flatnonzero((y | p).any(axis=0))]
     return [
         Measure("K-MHaS all labels", "micro F1", Counts.of(y, p).f1, *size),
         Measure("K-MHaS all labels", "macro F1", float(np.mean(each)), *size),
