@@ -267,12 +267,14 @@ async def test_who_leaves_is_given_up(monkeypatch):
         finally:
             cancelled.set()
 
-    request = request_of(b'{"text": "a"}', ended)
-    answer = asyncio.ensure_future(web.respond(request, web.read_message, slow))
+    async def door():
+        response = await web.respond(request_of(b'{"text": "a"}', ended), web.read_message, slow)
+        return response.status_code, asyncio.current_task().cancelling()
+
+    answer = asyncio.ensure_future(door())
     await started.wait()
     ended.set()
-    response = await answer
-    assert response.status_code == web.CLIENT_CLOSED_REQUEST
+    assert await answer == (web.CLIENT_CLOSED_REQUEST, 0)
     assert cancelled.is_set()
 
 
