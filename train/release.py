@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("model.onnx", "vocabulary.npy", "tokenizer.json")
 EPSILON = 1e-7
+SAMPLE = 512
+"""Texts from which the ranges of int8 activations are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ def export_tuned(
         span_threshold=0.5,
     )
     own = encoder if isinstance(encoder, Vocabulary) else encoder.tokenizer
-    export(network.model, folder, config, encoder=own)
+    sample = [dataset.texts[i] for i in dataset.rows("train")[:SAMPLE].tolist()]
+    export(network.model, folder, config, encoder=own, sample=network.encode(sample))
     plain = artifact_scorer(Classifier.load(folder))
     tuned = tune(lambda texts: _logits(plain(texts)), dataset)
     config = config.model_copy(
