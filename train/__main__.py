@@ -22,11 +22,13 @@ from train.release import Origin, release
 from train.sources import SourceError
 
 if TYPE_CHECKING:
+    from train.data import Dataset
     from train.recipe import Network
 
 NAME = "gounmal-ko"
 OUT = Path("models") / NAME
-SMOKE_OUT = Path("runs") / "smoke"
+RUNS = Path("runs")
+SMOKE_OUT = RUNS / "smoke"
 SMOKE_DATA = Path(__file__).parents[1] / "tests" / "data" / "smoke"
 
 
@@ -71,19 +73,19 @@ def main(  # noqa: PLR0913  (one argument for each option)
     data = data or (SMOKE_DATA if smoke else None)
     try:
         dataset = load(data, check=not smoke)
-        texts = unlabelled(data, check=not smoke)
-        clock.lap("read")
-        clock.say(f"{len(dataset.texts):,} texts, {len(dataset.rows('train')):,} to train on")
-        network: Network
-        if base is None:
-            network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
-        else:
-            network = fine_tune(dataset, base, recipe=recipe, seed=seed, progress=clock.say)
-    except (SourceError, OSError, ValueError) as error:
+        texts = list(unlabelled(data, check=not smoke))
+    except SourceError as error:
         raise click.ClickException(str(error)) from error
+    clock.lap("read")
+    clock.say(f"{len(dataset.texts):,} texts, {len(dataset.rows('train')):,} to train on")
+    if base is None:
+        network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
+    else:
+        network = _fine_tuned(dataset, base, recipe, seed, clock)
     clock.lap("train")
-    network.save(Path("runs") / name)
     folder = out or (SMOKE_OUT if smoke else OUT)
+    if not smoke:
+        network.save(RUNS / name)
     metrics = release(
         network,
         dataset,
@@ -110,6 +112,13 @@ def main(  # noqa: PLR0913  (one argument for each option)
         except GounmalError as error:
             raise click.ClickException(str(error)) from error
     click.echo(tables.markdown(metrics["model"]["dev"]))
+
+
+def _fine_tuned(dataset: Dataset, base: str, recipe: Recipe, seed: int, clock: Clock) -> Network:
+    try:
+        return fine_tune(dataset, base, recipe=recipe, seed=seed, progress=clock.say)
+    except (OSError, ValueError) as error:  # what transformers raises for a base that is none
+        raise click.ClickException(f"--base {base}: {error}") from error
 
 
 class Clock:

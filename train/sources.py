@@ -58,7 +58,6 @@ class Source:
     commit: str
     licence: str
     files: tuple[File, ...]
-    labelled: bool = True
 
     def url(self, file: File) -> str:
         """Where the file is at the pinned commit."""
