@@ -5,6 +5,7 @@ python -m train --data DIR [--out models/gounmal-ko] [--base HF] [--smoke]
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -17,17 +18,17 @@ import torch
 from gounmal.errors import GounmalError
 from train import tables
 from train.data import load, unlabelled
-from train.recipe import SMOKE, Recipe, fine_tune, train
+from train.recipe import SMOKE, Network, Recipe, fine_tune, train
 from train.release import Origin, release
 from train.sources import SourceError
 
 if TYPE_CHECKING:
     from train.data import Dataset
-    from train.recipe import Network
 
 NAME = "gounmal-ko"
 OUT = Path("models") / NAME
 RUNS = Path("runs")
+ORIGIN = "origin.json"
 SMOKE_OUT = RUNS / "smoke"
 SMOKE_DATA = Path(__file__).parents[1] / "tests" / "data" / "smoke"
 
@@ -47,6 +48,7 @@ SMOKE_DATA = Path(__file__).parents[1] / "tests" / "data" / "smoke"
 @click.option("--version", help="Of the model [default: the time].")
 @click.option("--test", is_flag=True, help="Also evaluate on the test split: once, at the end.")
 @click.option("--no-store", is_flag=True, help="Leave the Bento store alone.")
+@click.option("--again", is_flag=True, help="Release what the last run trained; do not train.")
 def main(  # noqa: PLR0913  (one argument for each option)
     *,
     data: Path | None,
@@ -59,6 +61,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
     version: str | None,
     test: bool,
     no_store: bool,
+    again: bool,
 ) -> None:
     """Train a model on the declared sources and release it."""
     clock = Clock()
@@ -78,28 +81,34 @@ def main(  # noqa: PLR0913  (one argument for each option)
         raise click.ClickException(str(error)) from error
     clock.lap("read")
     clock.say(f"{len(dataset.texts):,} texts, {len(dataset.rows('train')):,} to train on")
-    if base is None:
-        network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
+    kept = RUNS / name
+    if again:
+        network, origin = _kept(kept)
     else:
-        network = _fine_tuned(dataset, base, recipe, seed, clock)
-    clock.lap("train")
-    folder = out or (SMOKE_OUT if smoke else OUT)
-    if not smoke:
-        network.save(RUNS / name)
-    metrics = release(
-        network,
-        dataset,
-        folder,
-        name=name,
-        version=version or f"{datetime.now(UTC):%Y%m%d.%H%M%S}",
-        origin=Origin(
+        if base is None:
+            network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
+        else:
+            network = _fine_tuned(dataset, base, recipe, seed, clock)
+        clock.lap("train")
+        origin = Origin(
             seed=seed,
             # A local folder's path says nothing to a reader of the card.
             base=Path(base).name if base and Path(base).is_dir() else base,
             smoke=smoke,
             recipe=asdict(recipe),
             seconds=clock.seconds,
-        ),
+        )
+        if not smoke:
+            network.save(kept)
+            (kept / ORIGIN).write_text(json.dumps(asdict(origin), indent=2), encoding="utf-8")
+    folder = out or (SMOKE_OUT if smoke else OUT)
+    metrics = release(
+        network,
+        dataset,
+        folder,
+        name=name,
+        version=version or f"{datetime.now(UTC):%Y%m%d.%H%M%S}",
+        origin=origin,
         splits=("dev", "test") if test else ("dev",),
         progress=clock.say,
     )
@@ -112,6 +121,15 @@ def main(  # noqa: PLR0913  (one argument for each option)
         except GounmalError as error:
             raise click.ClickException(str(error)) from error
     click.echo(tables.markdown(metrics["model"]["dev"]))
+
+
+def _kept(folder: Path) -> tuple[Network, Origin]:
+    """The small network of the last run, and how it came to be."""
+    try:
+        origin = Origin(**json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
+        return Network.load(folder), origin
+    except OSError as error:
+        raise click.ClickException(f"--again: no finished run: {error}") from error
 
 
 def _fine_tuned(dataset: Dataset, base: str, recipe: Recipe, seed: int, clock: Clock) -> Network:

@@ -105,8 +105,12 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
         fused=True,
     )
     per_epoch = sum(1 for _ in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng))
+    steps = max(3, config.epochs * per_epoch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.epochs * per_epoch, pct_start=0.1
+        optimiser,
+        config.learning_rate,
+        total_steps=steps,
+        pct_start=max(0.1, 2 / steps),  # torch divides by the steps of the rise, less one
     )
     average = deepcopy(model).requires_grad_(requires_grad=False)
     step = 0

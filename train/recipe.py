@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
@@ -95,6 +95,21 @@ class Network:
         save_file(self.model.state_dict(), folder / "network.safetensors")
         if isinstance(self.encoder, Vocabulary):
             np.save(folder / "vocabulary.npy", self.encoder.keys, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Network:
+        """The small network that `save` kept.
+
+        Raises:
+            OSError: it is not there.
+        """
+        vocabulary = Vocabulary(np.load(folder / "vocabulary.npy", allow_pickle=False))
+        state = load_file(folder / "network.safetensors")
+        hidden = state["norm.weight"].shape[0]
+        dim = state["enter.0.weight"].shape[0]
+        model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=dim, hidden=hidden))
+        model.load_state_dict(state)
+        return cls(model, vocabulary, None)
 
     def encode(self, texts: Sequence[str]) -> Encodings:
         """Texts as the network takes them."""

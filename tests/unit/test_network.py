@@ -16,6 +16,7 @@ from train.fit import FitConfig, Supervision, fit, logits_of, loss_of
 from train.mixture import tokens_of
 from train.model import GounmalConfig, GounmalModel
 from train.pretrain import pretrain
+from train.recipe import Network
 
 BAD = ["바보야", "이 바보", "바보 멍청이", "멍청이 같은", "저 멍청이"]
 GOOD = ["안녕하세요", "이거 얼마예요", "예뻐요", "감사합니다", "저 왔어요"]
@@ -182,3 +183,9 @@ def test_every_mode_has_every_label(artifact):
     thresholds = Classifier.load(artifact).thresholds
     assert set(thresholds) == set(Mode)
     assert all(set(of_mode) == set(Label) for of_mode in thresholds.values())
+
+
+def test_kept_network_is_the_same_network(network, tmp_path):
+    kept = Network(*network, None)
+    kept.save(tmp_path)
+    np.testing.assert_array_equal(Network.load(tmp_path).logits(BAD), kept.logits(BAD))
