@@ -1,0 +1,1 @@
+"""Training: sources → examples → network → released artifact, by `python -m train`."""
