@@ -104,6 +104,27 @@ def rows(
     return _bare(chart, name)
 
 
+def reliability(points: Sequence[tuple[float, float]], *, name: str, width: int) -> Markup:
+    """Score against share of true, with the line on which they are equal.
+
+    Args:
+        points: (score, share), both 0 to 1.
+        name: as for `columns`.
+        width: as for `columns`; it is also the height.
+    """
+    chart = pygal.XY(
+        **_base(width, width),
+        range=(0, 1),
+        xrange=(0, 1),
+        x_labels=[0, 0.5, 1],
+        y_labels=[0, 0.5, 1],
+        formatter=str,
+    )
+    chart.add("", [(0, 0), (1, 1)])
+    chart.add("", list(points))
+    return _bare(chart, name)
+
+
 def _base(width: int, height: int) -> dict[str, object]:
     return {
         "width": width,

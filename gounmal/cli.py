@@ -1,4 +1,4 @@
-"""The command line: `gounmal serve · moderate · scan · models · demo`.
+"""The command line: `gounmal serve · moderate · scan · evaluate · models · demo`.
 
 Exit codes: 0 it worked; 1 it was interrupted, or a bug (with a traceback); 2 the input, an option
 or the installation is at fault, and one line on stderr says how.
@@ -187,6 +187,42 @@ def scan(source: Path, output: Path, **options: Any) -> None:
             on_progress=on_progress,
         )
     terminal.print_scanned(scanned)
+
+
+@main.command()
+@click.argument("source", type=_FILE, metavar="FILE")
+@click.option("--output", type=_FOLDER, help="Folder for evaluation.json and evaluation.html.")
+@click.option("--text", help="Text column, if not found by its name.")
+@click.option("--labels", help="Column with the labels' names, if not `labels`.")
+@click.option("--kind", help="Column to sort lines by, if not `kind`.")
+@click.option("--model", envvar="GOUNMAL_MODEL", help="Tag in the store, or a folder.")
+@one_line_errors
+def evaluate(source: Path, output: Path | None, **options: Any) -> None:
+    """Measure a model on your own labelled lines.
+
+    Labels stand in one column (`profanity,insult`; empty or `-` for a harmless line), or in one for
+    each label (1, 0, or empty where unknown). The policy file plays no part.
+    """
+    import orjson
+
+    from gounmal import terminal
+    from gounmal.columns import Role
+    from gounmal.evaluation import evaluate_file
+    from gounmal.evaluation_page import render
+    from gounmal.files import inspect
+    from gounmal.labelled import read_labelled
+    from gounmal.moderator import Moderator
+
+    found = inspect(source, names={Role.TEXT: options["text"]} if options["text"] else None)
+    lines = read_labelled(found, labels=options["labels"], kind=options["kind"])
+    measured = evaluate_file(lines, Moderator.load(options["model"]).scorer)
+    terminal.print_evaluation(measured)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        content = orjson.dumps(measured.to_dict(), option=orjson.OPT_INDENT_2)
+        (output / "evaluation.json").write_bytes(content + b"\n")
+        page = render(measured, title=source.name)
+        (output / "evaluation.html").write_text(page, encoding="utf-8")
 
 
 @main.group(invoke_without_command=True)

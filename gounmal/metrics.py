@@ -128,6 +128,31 @@ def expected_calibration_error(
     return float(np.abs(gap).sum() / len(y))
 
 
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Scores of about the same height."""
+
+    score: float
+    """Their mean."""
+    share: float
+    """Of them, how many are true."""
+    n: int
+
+
+def reliability(truth: ArrayLike, scores: ArrayLike, *, bins: int = 10) -> list[Bin]:
+    """For a calibration plot: bins of equal width that are not empty, lowest first."""
+    y, p = np.asarray(truth, np.float64), np.asarray(scores, np.float64)
+    which = np.minimum((p * bins).astype(np.int64), bins - 1)
+    return [
+        Bin(
+            round(float(p[which == i].mean()), 4),
+            round(float(y[which == i].mean()), 4),
+            int((which == i).sum()),
+        )
+        for i in np.unique(which).tolist()
+    ]
+
+
 def span_counts(
     lengths: Sequence[int],
     predicted: Sequence[Iterable[tuple[int, int]]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,16 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+from gounmal.schema import Mode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from gounmal.evaluation import FileEvaluation
+    from gounmal.metrics import Counts
     from gounmal.scan import Scanned
     from gounmal.schema import Decision
     from gounmal.store import StoredModel
@@ -68,6 +73,34 @@ def print_scanned(scanned: Scanned) -> None:
     console.print(table)
     for path in (scanned.decisions, scanned.summary_json, scanned.report):
         console.print(Text(str(path)))
+
+
+def print_evaluation(found: FileEvaluation) -> None:
+    """Each label, a row each: all about `balanced`, and F1 at the other modes."""
+    head = ("rows", "true", "AP", "ECE", "P", "R", "F1", "lenient", "strict")
+    columns = (Column(name, justify="right") for name in head)
+    table = Table(Column("label", no_wrap=True), *columns, box=None, pad_edge=False)
+    for result in found.labels:
+        ranking = _ratio(result.average_precision), _ratio(result.calibration_error)
+        row = (f"{result.n:,}", f"{result.positives:,}", *ranking, *_ratios(result.modes))
+        table.add_row(result.label, *row)
+    every = found.overall[Mode.BALANCED]
+    counts = f"{every.n:,}", f"{every.tp + every.fn:,}"
+    table.add_row("any", *counts, "", "", *_ratios(found.overall))
+    console = _plain_console()
+    console.print(table)
+    left_out = "".join(f", {count:,} left out ({why})" for why, count in found.skipped.items())
+    console.print(f"{found.judged:,} of {found.rows:,} rows judged by {found.model}{left_out}")
+
+
+def _ratios(modes: Mapping[Mode, Counts]) -> list[str]:
+    balanced = modes[Mode.BALANCED]
+    others = (modes[mode].f1 for mode in (Mode.LENIENT, Mode.STRICT))
+    return [_ratio(r) for r in (balanced.precision, balanced.recall, balanced.f1, *others)]
+
+
+def _ratio(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def print_models(models: Sequence[StoredModel]) -> None:

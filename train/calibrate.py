@@ -13,14 +13,12 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
+from gounmal.evaluation import known_truth
 from gounmal.metrics import expected_calibration_error
 from gounmal.schema import LABELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SURE = 0.25
-"""A merged target this near to 0 or 1 counts as known; what is between is left out."""
 
 FOLDS = 5
 
@@ -37,15 +35,6 @@ class Calibration:
     def __call__(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities, of the same shape."""
         return np.asarray(expit(logits * self.scale + self.shift), np.float32)
-
-
-def known_truth(
-    targets: NDArray[np.float32], label: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows where a label is surely known, bool[n], and whether it holds there, bool[m]."""
-    column = targets[:, label]
-    sure = np.asarray((column <= SURE) | (column >= 1 - SURE))
-    return sure, np.asarray(column[sure] > 0.5)
 
 
 def calibrate(

@@ -18,12 +18,12 @@ import numpy as np
 import orjson
 
 from gounmal.classifier import Classifier
-from gounmal.metrics import Counts, average_precision, expected_calibration_error, flags
+from gounmal.evaluation import LENGTHS, SURE, LabelResult, label_results
+from gounmal.metrics import Counts, flags
 from gounmal.normalize import normalize
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, probes, tables
 from train.benchmarks import Judged
-from train.calibrate import SURE, known_truth
 from train.data import load
 
 if TYPE_CHECKING:
@@ -39,20 +39,6 @@ Scorer = Callable[[Sequence[str]], "NDArray[np.float32]"]
 """Texts → calibrated probabilities, float32[n, n_labels]."""
 
 CHUNK = 1024
-LENGTHS = (8, 18, 54, 4_000)
-"""Upper bounds of the slices, in characters: median, 90 % and 99 % of live chat, and the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelResult:
-    """One label on every text of a split about which it is known."""
-
-    label: Label
-    n: int
-    positives: int
-    average_precision: float
-    calibration_error: float
-    modes: dict[Mode, Counts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +65,7 @@ class Evaluation:
         """JSON-ready; ratios are written out beside the counts that they come from."""
         return {
             "split": self.split,
-            "labels": {
-                r.label.value: {
-                    "n": r.n,
-                    "positives": r.positives,
-                    "average_precision": round(r.average_precision, 4),
-                    "calibration_error": round(r.calibration_error, 4),
-                    "modes": {mode.value: counts.to_dict() for mode, counts in r.modes.items()},
-                }
-                for r in self.labels
-            },
+            "labels": {r.label.value: r.to_dict() for r in self.labels},
             "benchmarks": [{**asdict(m), "value": round(m.value, 4)} for m in self.benchmarks],
             "probes": {
                 mode.value: [{**asdict(p), "share": round(p.share, 5)} for p in found]
@@ -132,7 +109,7 @@ def evaluate(
     own = scores[[judged[Mode.BALANCED].index[text] for text in merged]]
     return Evaluation(
         split=split,
-        labels=_labels(own, dataset.targets[rows], thresholds),
+        labels=label_results(own, dataset.targets[rows], thresholds),
         benchmarks=benchmarks.measure(dataset, split, judged[Mode.BALANCED]),
         probes={mode: [q.ask(found) for q in asked] for mode, found in judged.items()},
         slices=_slices(dataset, rows, flags(own, thresholds[Mode.BALANCED])),
@@ -163,29 +140,6 @@ def any_truth(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     above = [LABELS.index(label) for label in LABELS if not label.parent]
     none = (targets[:, above] <= SURE).all(axis=1) & ~some
     return np.where(some, 1.0, np.where(none, 0.0, np.nan))
-
-
-def _labels(
-    scores: NDArray[np.float32],
-    targets: NDArray[np.float32],
-    thresholds: Mapping[Mode, Mapping[Label, float]],
-) -> list[LabelResult]:
-    flagged = {mode: flags(scores, limits) for mode, limits in thresholds.items()}
-    out = []
-    for i, label in enumerate(LABELS):
-        sure, y = known_truth(targets, i)
-        p = scores[sure, i]
-        out.append(
-            LabelResult(
-                label,
-                len(y),
-                int(y.sum()),
-                average_precision(y, p),
-                expected_calibration_error(y, p),
-                {mode: Counts.of(y, found[sure, i]) for mode, found in flagged.items()},
-            )
-        )
-    return out
 
 
 def _slices(dataset: Dataset, rows: NDArray[np.int64], flagged: NDArray[np.bool_]) -> list[Slice]:

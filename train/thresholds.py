@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gounmal.evaluation import known_truth
 from gounmal.metrics import Counts, flags
 from gounmal.policy import SCORE_DIGITS
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, probes
-from train.calibrate import known_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

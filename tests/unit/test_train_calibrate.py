@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from gounmal.evaluation import known_truth
 from gounmal.metrics import expected_calibration_error
 from gounmal.schema import LABELS
-from train.calibrate import calibrate, known_truth
+from train.calibrate import calibrate
 
 N = 4000
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gounmal.evaluation import known_truth
 from gounmal.metrics import Counts, flags
 from gounmal.schema import LABELS, Label, Mode
 from train import probes
-from train.calibrate import known_truth
 from train.data import load
 from train.thresholds import Targets, choose_thresholds
 
