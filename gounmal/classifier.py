@@ -189,7 +189,8 @@ class TokenizerEncoder:
 
     def encode(self, texts: Sequence[Normalized]) -> Encoded:
         """See `Encoder.encode`."""
-        encodings = self.tokenizer.encode_batch([text.canonical.text for text in texts])
+        # Not encode_batch, which would start threads of its own beside a server's workers.
+        encodings = [self.tokenizer.encode(text.canonical.text) for text in texts]
         ids = [np.array(encoding.ids, np.int32) for encoding in encodings]
         return Encoded(np.concatenate(ids), np.array([len(i) for i in ids], np.int64))
 

@@ -102,6 +102,12 @@ def width_of(length: int) -> int:
     return int(WIDTHS[at]) if at < len(WIDTHS) else length
 
 
+def fitting(limit: int) -> int:
+    """The most tokens a text may have, so that its batch is padded to at most `limit` of them."""
+    widths = WIDTHS[limit >= WIDTHS]
+    return int(widths.max(initial=0)) if len(widths) < len(WIDTHS) else limit
+
+
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     for text in texts:

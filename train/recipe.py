@@ -24,7 +24,7 @@ from gounmal.classifier import TokenizerEncoder
 from gounmal.encoder import Vocabulary
 from gounmal.normalize import normalize
 from gounmal.schema import Label
-from train.batches import Encodings, build_vocabulary, encode
+from train.batches import Encodings, build_vocabulary, encode, fitting
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
@@ -204,7 +204,7 @@ def fine_tune(
     if not tokenizer.is_fast:
         raise ValueError(f"{base}: serving needs a fast tokenizer (tokenizer.json)")
     model = CheckpointModel(base)
-    limit = min(tokenizer.model_max_length, model.max_tokens, recipe.max_tokens)
+    limit = fitting(min(tokenizer.model_max_length, model.max_tokens, recipe.max_tokens))
     encoder = TokenizerEncoder(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), limit)
     mixture = mix(
         dataset, expressions=expressions(), unlabelled=(), config=recipe.mixture, seed=seed
