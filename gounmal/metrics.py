@@ -116,6 +116,21 @@ def best_f1(truth: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
     return float(f1[best]), float(limits[best])
 
 
+def recall_at(truth: ArrayLike, scores: ArrayLike, false_positive_rate: float) -> float:
+    """The highest recall of any threshold that flags at most this share of what is not true.
+
+    0 where even the highest score is too many; NaN if nothing is true.
+    """
+    y, p = np.asarray(truth, np.bool_), np.asarray(scores, np.float64)
+    if not y.any():
+        return float("nan")
+    allowed = int(false_positive_rate * int((~y).sum()) + 1e-9)
+    false = np.sort(p[~y])[::-1]
+    # A threshold just over the first false score too many; no false one is under it otherwise.
+    limit = false[allowed] if allowed < len(false) else -np.inf
+    return float((p[y] > limit).mean())
+
+
 def expected_calibration_error(
     truth: ArrayLike, scores: ArrayLike, *, bins: int = ECE_BINS
 ) -> float:

@@ -12,6 +12,7 @@ from gounmal.metrics import (
     best_f1,
     expected_calibration_error,
     flags,
+    recall_at,
     span_counts,
 )
 from gounmal.normalize import normalize
@@ -92,3 +93,19 @@ def test_spans_are_counted_by_character():
     assert (counts.tp, counts.fp, counts.fn, counts.tn) == (1, 2, 2, 4)
     with pytest.raises(ValueError, match="zip"):
         span_counts([1], [], [])
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), shares), min_size=1, max_size=30),
+    st.sampled_from([0.0, 0.1, 0.34, 1.0]),
+)
+def test_recall_at_a_rate_is_the_best_that_keeps_to_it(pairs, rate):
+    truth, scores = (np.asarray(column) for column in zip(*pairs, strict=True))
+    found = recall_at(truth, scores, rate)
+    if not truth.any():
+        assert math.isnan(found)
+        return
+    limits = [*scores, 2.0]
+    tried = (Counts.of(truth, scores >= limit) for limit in limits)
+    kept = [counts.recall for counts in tried if counts.false_positive_rate <= rate + 1e-9]
+    assert found == pytest.approx(max(kept))
