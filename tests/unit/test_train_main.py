@@ -4,12 +4,10 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from transformers import BertConfig, BertModel, ElectraConfig, ElectraModel, PreTrainedTokenizerFast
 
 from gounmal import Moderator
 from gounmal.schema import LABELS, Mode
 from train import __main__ as program
-from train.data import load
 
 
 def run(folder, *options):
@@ -65,53 +63,6 @@ def test_same_seed_and_data_give_the_same_model(trained, tmp_path):
         assert again[key] == metrics[key]
     name = "vocabulary.npy"
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-
-
-SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-MODELS = {
-    "bert": (BertConfig, BertModel, {}),
-    "electra": (ElectraConfig, ElectraModel, {"embedding_size": 8}),
-}
-
-
-@pytest.mark.parametrize("kind", MODELS)
-def test_any_checkpoint_is_fine_tuned_exported_and_served(kind, tmp_path):
-    base, folder = tmp_path / "base", tmp_path / "out"
-    size = checkpoint_tokenizer(base)
-    config, model, more = MODELS[kind]
-    tiny = {**SIZES, "intermediate_size": 16, "max_position_embeddings": 64, "vocab_size": size}
-    model(config(**tiny, **more)).save_pretrained(base)
-    assert run(folder, "--base", base).exit_code == 0
-    metrics = json.loads((folder / "metrics.json").read_bytes())
-    assert metrics["encoder"] == "tokenizer"
-    assert metrics["origin"]["base"] == "base"
-    assert metrics["parity"]["decisions_equal"] > 0.9
-    (decision,) = Moderator.load(folder).moderate(["씨발 배송 언제 와 " * 60])
-    assert len(decision.masked) == len("씨발 배송 언제 와 " * 60)
-
-
-def checkpoint_tokenizer(folder):
-    """A WordPiece tokenizer of single characters and a few words; its number of tokens."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordPiece
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-    from tokenizers.processors import BertProcessing
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    texts = load(program.SMOKE_DATA, check=False).texts
-    letters = sorted(set("".join(texts)) - {" "})
-    words = [*special, *letters, *(f"##{letter}" for letter in letters), "배송", "언제"]
-    vocabulary = {word: i for i, word in enumerate(words)}
-    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106  (no password)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    tokenizer.post_processor = BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names = dict(zip(("pad", "unk", "cls", "sep", "mask"), special, strict=True))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=64,
-        **{f"{name}_token": token for name, token in names.items()},
-    ).save_pretrained(folder)
-    return len(vocabulary)
 
 
 def test_a_missing_source_is_one_clear_line(tmp_path):
