@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train bento clean
+.PHONY: help serve test check format train bench bento clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,11 @@ format: $(DEV_ENV)/.ready  ## let ruff rewrite what it can
 
 train: $(DEV_ENV)/.ready  ## train, evaluate and export the model from DATA
 	$(DEV)/python -m train --data $(DATA)
+
+bench: $(DEV_ENV)/.ready  ## compare engines, and the model with filters, on DATA
+	$(DEV)/pip install --quiet -r requirements/bench.txt
+	$(DEV)/python -m benchmarks.engine.measure
+	$(DEV)/python -m benchmarks.quality.compare --data $(DATA)
 
 bento: $(SERVE_ENV)/.ready  ## build the Bento with its model in it
 	$(SERVE)/gounmal models import models/gounmal-ko

@@ -1,6 +1,6 @@
 """Lines as long as those of live chat, made of our own: what engines are measured on.
 
-    python benchmarks/engine/sample.py
+    python -m benchmarks.engine.sample
 
 Writes lines.txt beside this file, the same one every time. Real live chat (121 channels, a million
 messages) has a median of 7 characters, 90 % under 18 and 99 % under 54; between these points the

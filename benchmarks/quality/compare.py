@@ -1,9 +1,9 @@
 """One table of who finds how much: this model, linear models, a regex filter, a word list.
 
-    python benchmarks/quality/compare.py --data DIR [--artifact models/gounmal-ko] [--split test]
+    python -m benchmarks.quality.compare --data DIR [--artifact models/gounmal-ko] [--split dev]
 
 Writes results.json and results.md beside this file. The regex filter is korcen, if it is installed
-(`pip install korcen`; it is no dependency of this project).
+(requirements/bench.txt).
 
 Filters have no threshold, and a high recall is easy to have with many false alarms. So beside
 everyone's own operating point, everyone is compared at the same false-positive rate twice: at that
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--artifact", type=Path, default=Path("models/gounmal-ko"))
-    parser.add_argument("--split", choices=["dev", "test"], default="test")
+    parser.add_argument("--split", choices=["dev", "test"], default="dev")
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     dataset = load(options.data)
@@ -99,7 +99,7 @@ def _korcen() -> tuple[str, Contestant] | None:
         name = f"korcen {version('korcen')} (regex)"
     except PackageNotFoundError:
         return None
-    import korcen  # noqa: PLC0415  (only where it is installed)
+    from korcen import korcen  # noqa: PLC0415  (only where it is installed)
 
     return name, _filter(korcen.check)
 
