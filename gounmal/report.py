@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
-
-from gounmal import charts
+from gounmal import charts, page
 from gounmal.report_text import LANGUAGES
 from gounmal.times import Clock, as_datetime, parse_time
 
@@ -33,19 +30,12 @@ def render(summary: Summary, *, language: str = "ko") -> str:
         language: of the words around it, `ko` or `en`.
     """
     words = LANGUAGES[language]
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        number=lambda value: f"{value:,}",
-        percent=lambda value: f"{value:.1%}" if value >= 0.1 or not value else f"{value:.2%}",
+    template = page.template(
+        "report.html",
         score=lambda value: f"{value:.2f}",
         offset=offset,
         partly=partly_masked,
         duration=partial(duration, words=words),
-    )
-    template = environment.from_string(
-        files("gounmal").joinpath("report.html").read_text(encoding="utf-8")
     )
     return template.render(
         s=summary,
