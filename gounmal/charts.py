@@ -104,11 +104,11 @@ def rows(
     return _bare(chart, name)
 
 
-def reliability(points: Sequence[tuple[float, float]], *, name: str, width: int) -> Markup:
+def reliability(points: Sequence[tuple[float, float, int]], *, name: str, width: int) -> Markup:
     """Score against share of true, with the line on which they are equal.
 
     Args:
-        points: (score, share), both 0 to 1.
+        points: (score, share, how many lines), the first two from 0 to 1.
         name: as for `columns`.
         width: as for `columns`; it is also the height.
     """
@@ -119,9 +119,21 @@ def reliability(points: Sequence[tuple[float, float]], *, name: str, width: int)
         x_labels=[0, 0.5, 1],
         y_labels=[0, 0.5, 1],
         formatter=str,
+        margin_bottom=20,
     )
-    chart.add("", [(0, 0), (1, 1)])
-    chart.add("", list(points))
+    most = max((n for _, _, n in points), default=1)
+    chart.add("", [(0, 0), (1, 1)], show_dots=False)
+    chart.add(
+        "",
+        [
+            {
+                "value": (score, share),
+                "label": f"{score:.2f} → {share:.2f} ({n:,})",
+                "node": {"r": 2.5 + 4 * (n / most) ** 0.5},
+            }
+            for score, share, n in points
+        ],
+    )
     return _bare(chart, name)
 
 
@@ -169,20 +181,21 @@ def _bare(chart: pygal.Graph, name: str) -> Markup:
 def _prune(parent: ET.Element) -> None:
     for child in list(parent):
         kind = child.get("class", "")
-        if child.tag in _DROPPED or (kind in _LAYERS and child.find(".//text") is None):
+        drawn = any(child.find(f".//{tag}") is not None for tag in ("text", "circle"))
+        if child.tag in _DROPPED or (kind in _LAYERS and not drawn):
             parent.remove(child)
             continue
         for key, value in child.attrib.items():
             child.set(key, _NUMBER.sub(lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), value))
         _prune(child)
-        if kind == "bar":
+        if kind in {"bar", "dots"}:
             _title(child)
 
 
-def _title(bar: ET.Element) -> None:
-    """Give a bar its value as a title, which browsers show without the script that pygal has."""
-    notes = {desc.get("class"): desc.text or "" for desc in bar.findall("desc")}
-    for desc in bar.findall("desc"):
-        bar.remove(desc)
-    title = ET.SubElement(bar[0], "title")
-    title.text = f"{notes.get('x_label', '')}: {notes.get('value', '')}"
+def _title(mark: ET.Element) -> None:
+    """Give a bar or dot its value as a title, which browsers show without pygal's script."""
+    notes = {desc.get("class"): desc.text or "" for desc in mark.findall("desc")}
+    for desc in mark.findall("desc"):
+        mark.remove(desc)
+    title = ET.SubElement(mark[0], "title")
+    title.text = notes.get("label") or f"{notes.get('x_label', '')}: {notes.get('value', '')}"

@@ -196,33 +196,43 @@ def scan(source: Path, output: Path, **options: Any) -> None:
 @click.option("--labels", help="Column with the labels' names, if not `labels`.")
 @click.option("--kind", help="Column to sort lines by, if not `kind`.")
 @click.option("--model", envvar="GOUNMAL_MODEL", help="Tag in the store, or a folder.")
+@click.option("--policy", type=_FILE, help="Its lists and thresholds count too.")
+@click.option(
+    "--lang",
+    type=click.Choice(["ko", "en"]),
+    default="ko",
+    show_default=True,
+    help="Language of the page.",
+)
 @one_line_errors
 def evaluate(source: Path, output: Path | None, **options: Any) -> None:
-    """Measure a model on your own labelled lines.
+    """Measure a model on your own labelled lines: CSV, TSV, JSONL (also .gz, .zst) or Parquet.
 
     Labels stand in one column (`profanity,insult`; empty or `-` for a harmless line), or in one for
-    each label (1, 0, or empty where unknown). The policy file plays no part.
+    each label (1, 0, or empty where unknown); a column `abusive` (1 or 0) says whether any holds.
     """
-    import orjson
-
     from gounmal import terminal
     from gounmal.columns import Role
-    from gounmal.evaluation import evaluate_file
-    from gounmal.evaluation_page import render
+    from gounmal.evaluation_page import write
     from gounmal.files import inspect
     from gounmal.labelled import read_labelled
     from gounmal.moderator import Moderator
+    from gounmal.trial import evaluate_file
 
     found = inspect(source, names={Role.TEXT: options["text"]} if options["text"] else None)
     lines = read_labelled(found, labels=options["labels"], kind=options["kind"])
-    measured = evaluate_file(lines, Moderator.load(options["model"]).scorer)
-    terminal.print_evaluation(measured)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        content = orjson.dumps(measured.to_dict(), option=orjson.OPT_INDENT_2)
-        (output / "evaluation.json").write_bytes(content + b"\n")
-        page = render(measured, title=source.name)
-        (output / "evaluation.html").write_text(page, encoding="utf-8")
+    policy = options["policy"]
+    moderator = Moderator.load(options["model"], policy=policy)
+    with terminal.progress() as on_progress:
+        measured = evaluate_file(
+            lines,
+            moderator,
+            source=source.name,
+            policy=policy.name if policy else None,
+            on_progress=on_progress,
+        )
+    written = write(measured, output, language=options["lang"]) if output else ()
+    terminal.print_evaluation(measured, written)
 
 
 @main.group(invoke_without_command=True)

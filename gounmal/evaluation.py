@@ -1,6 +1,6 @@
-"""How good a model is on labelled lines: per label and mode, by slice, and where it errs most.
+"""How good scores are on labelled lines: per label and mode, by slice, and what is taken for what.
 
-`gounmal evaluate` and the model card are made by this code.
+`gounmal evaluate` and the model card are made by this code. Pure.
 """
 
 from __future__ import annotations
@@ -10,42 +10,45 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gounmal.metrics import (
-    Bin,
-    Counts,
-    average_precision,
-    expected_calibration_error,
-    flags,
-    reliability,
-)
-from gounmal.normalize import normalize
-from gounmal.policy import Policy, decide
-from gounmal.schema import LABELS, Label, Message, Mode
+from gounmal.metrics import Counts, average_precision, expected_calibration_error
+from gounmal.schema import LABELS, Label, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from gounmal.labelled import Labelled
-    from gounmal.moderator import Scored, Scorer
+    from gounmal.metrics import Bin
 
 SURE = 0.25
 """A target this near to 0 or 1 counts as known; what is between is left out."""
 
-PASS_TEXTS = 256
 LENGTHS = (8, 18, 54, 4_000)
 """Upper bounds of the slices, in characters: median, 90 % and 99 % of live chat, and the rest."""
 
-WORST = 20
-"""Errors of each sort that are kept."""
+MOST_SLICES = 40
+"""Of one sort: a column of ids is none to sort lines by."""
 
 IDENTITY = (
     *("여자", "남자", "여성", "남성", "아줌마", "아저씨", "할머니", "할아버지", "노인", "청소년"),
     *("장애인", "외국인", "다문화", "탈북", "조선족", "중국", "일본", "베트남", "흑인", "백인"),
-    *("전라도", "경상도", "교회", "기독교", "불교", "이슬람", "무슬림", "동성애", "게이", "임산부"),
+    *(
+        "전라도",
+        "경상도",
+        "교회",
+        "기독교",
+        "불교",
+        "이슬람",
+        "무슬림",
+        "동성애",
+        "성소수자",
+        "임산부",
+    ),
 )
 """Words that name groups of people: neutral in themselves, and easily taken for abuse."""
+
+NONE = "none"
+"""Stands for no label at all, in a table of confusions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +88,36 @@ class WorstError:
 
 @dataclass(frozen=True, slots=True)
 class FileEvaluation:
-    """What was measured on a file, any label at the thresholds of `balanced` where not said."""
+    """What was measured on a file; at the thresholds of `balanced` where not said."""
 
+    source: str
     model: str
+    policy: str | None
     rows: int
     judged: int
     skipped: dict[str, int]
     labels: list[LabelResult]
     overall: dict[Mode, Counts]
+    """Any label."""
+    confusion: dict[str, dict[str, int]]
+    """Of lines that have a label (or `none`): how many were flagged for each (or `none`)."""
     bins: dict[Label, list[Bin]]
     slices: dict[str, dict[str, Counts]]
-    """By `length`, `kind` and `identity`."""
+    """Any label, by `length`, `kind` and `identity`."""
     errors: list[WorstError]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready. Holds no text."""
         return {
+            "source": self.source,
             "model": self.model,
+            "policy": self.policy,
             "rows": self.rows,
             "judged": self.judged,
             "skipped": self.skipped,
             "any": {mode.value: counts.to_dict() for mode, counts in self.overall.items()},
             "labels": {result.label.value: result.to_dict() for result in self.labels},
+            "confusion": self.confusion,
             "calibration": {
                 label.value: [[b.score, b.share, b.n] for b in bins]
                 for label, bins in self.bins.items()
@@ -134,16 +145,15 @@ def known_truth(
 def label_results(
     scores: NDArray[np.float32],
     targets: NDArray[np.float32] | NDArray[np.float64],
-    thresholds: Mapping[Mode, Mapping[Label, float]],
+    flagged: Mapping[Mode, NDArray[np.bool_]],
 ) -> list[LabelResult]:
     """Judge every label.
 
     Args:
         scores: float[n, n_labels], calibrated.
         targets: float[n, n_labels], 0 to 1, NaN where unknown.
-        thresholds: of each mode.
+        flagged: of each mode, bool[n, n_labels].
     """
-    flagged = {mode: flags(scores, limits) for mode, limits in thresholds.items()}
     out = []
     for i, label in enumerate(LABELS):
         sure, y = known_truth(targets, i)
@@ -161,117 +171,60 @@ def label_results(
     return out
 
 
-def evaluate_file(lines: Labelled, scorer: Scorer) -> FileEvaluation:
-    """Judge a model on labelled lines.
+def confusion(
+    truth: NDArray[np.float64], any_truth: NDArray[np.float64], flagged: NDArray[np.bool_]
+) -> dict[str, dict[str, int]]:
+    """What is taken for what; a line with two labels counts for both.
 
-    Raises:
-        ScoringFailed: the engine failed.
+    Args:
+        truth: float64[n, n_labels]: 1, 0, or NaN where unknown.
+        any_truth: float64[n]: the same of any label.
+        flagged: bool[n, n_labels].
     """
-    scored = _scored(lines.texts, scorer)
-    scores = np.stack([one.scores for one in scored])
-    sure = ~np.isnan(lines.any_truth)
-    truth = lines.any_truth[sure] == 1
-    found = {
-        mode: np.asarray(flags(scores[sure], limits).any(axis=1))
-        for mode, limits in scorer.thresholds.items()
+    names = [*(label.value for label in LABELS), NONE]
+    held = np.column_stack([truth == 1, any_truth == 0])
+    found = np.column_stack([flagged, ~flagged.any(axis=1)])
+    counts = held.T.astype(np.int64) @ found
+    return {
+        name: dict(zip(names, row.tolist(), strict=True))
+        for name, row, own in zip(names, counts, held.T, strict=True)
+        if own.any()
     }
-    results = [r for r in label_results(scores, lines.truth, scorer.thresholds) if r.n]
-    keys = {
-        "length": [_length(text) for text in lines.texts],
-        "kind": lines.kinds,
-        "identity": [_identity(text) for text in lines.texts],
-    }
-    return FileEvaluation(
-        model=scorer.tag,
-        rows=lines.rows,
-        judged=len(lines.texts),
-        skipped=lines.skipped,
-        labels=results,
-        overall={mode: Counts.of(truth, yes) for mode, yes in found.items()},
-        bins={r.label: reliability(*_known(scores, lines.truth, r.label)) for r in results},
-        slices={
-            by: _slices([names[i] for i in np.flatnonzero(sure)], truth, found[Mode.BALANCED])
-            for by, names in keys.items()
-        },
-        errors=_worst(lines, scored, np.flatnonzero(sure), truth, found[Mode.BALANCED]),
-    )
 
 
-def _scored(texts: Sequence[str], scorer: Scorer) -> list[Scored]:
-    """Score in the order given, texts of alike length together."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    out: list[Scored | None] = [None] * len(texts)
-    for start in range(0, len(order), PASS_TEXTS):
-        rows = order[start : start + PASS_TEXTS]
-        for row, one in zip(rows, scorer.score([normalize(texts[i]) for i in rows]), strict=True):
-            out[row] = one
-    return [one for one in out if one is not None]
-
-
-def _known(
-    scores: NDArray[np.float32], truth: NDArray[np.float64], label: Label
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    sure, y = known_truth(truth, LABELS.index(label))
-    return y, scores[sure, LABELS.index(label)]
-
-
-def _slices(
-    names: Sequence[str], truth: NDArray[np.bool_], flagged: NDArray[np.bool_]
+def slices(
+    names: Iterable[Sequence[str]], truth: NDArray[np.bool_], flagged: NDArray[np.bool_]
 ) -> dict[str, Counts]:
-    """Counts for each name, lines without one left out."""
+    """Counts of the slices with most lines, by name: numbers by their value, then words.
+
+    Args:
+        names: of the slices that each line belongs to; any number of them.
+        truth: bool[n].
+        flagged: bool[n].
+    """
     rows: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        if name:
+    for i, own in enumerate(names):
+        for name in own:
             rows.setdefault(name, []).append(i)
-    return {name: Counts.of(truth[rows[name]], flagged[rows[name]]) for name in sorted(rows)}
+    shown = sorted(rows, key=lambda name: (-len(rows[name]), name))[:MOST_SLICES]
+    return {name: Counts.of(truth[rows[name]], flagged[rows[name]]) for name in sorted(shown, key=_by_value)}
 
 
-def _length(text: str) -> str:
+def _by_value(name: str) -> tuple[float, str]:
+    digits = name.partition("–")[0]
+    return (float(digits), name) if digits.isdecimal() else (float("inf"), name)
+
+
+def length_slice(text: str) -> str:
+    """How long a text is, as the name of a slice."""
     shortest = 0
     for longest in LENGTHS:
         if len(text) <= longest:
             break
         shortest = longest
-    return f"{shortest + 1:>4}–{longest:,} characters" if text else ""
+    return f"{shortest + 1}–{longest}"
 
 
-def _identity(text: str) -> str:
-    return "with an identity term" if any(term in text for term in IDENTITY) else "without"
-
-
-def _worst(
-    lines: Labelled,
-    scored: Sequence[Scored],
-    rows: NDArray[np.int64],
-    truth: NDArray[np.bool_],
-    flagged: NDArray[np.bool_],
-) -> list[WorstError]:
-    """Harmless lines with the highest scores that were flagged; abusive ones with the lowest."""
-    top = np.asarray([scored[row].scores.max() for row in rows])
-    wrong = np.flatnonzero(truth != flagged)
-    false_alarms = sorted((i for i in wrong if flagged[i]), key=lambda i: -top[i])[:WORST]
-    missed = sorted((i for i in wrong if truth[i]), key=lambda i: top[i])[:WORST]
-    return [
-        _error(lines, scored[rows[i]], int(rows[i]), missed=bool(truth[i]))
-        for i in (*false_alarms, *missed)
-    ]
-
-
-def _error(lines: Labelled, scored: Scored, row: int, *, missed: bool) -> WorstError:
-    """What the model thinks likeliest, of those labels that should have been found if missed."""
-    held = [i for i in range(len(LABELS)) if lines.truth[row, i] == 1] if missed else []
-    label = LABELS[max(held or range(len(LABELS)), key=lambda i: float(scored.scores[i]))]
-    # Flagged for this one label, a line is masked where the model sees most evidence for it.
-    only = {one: 0.0 if one is label else 2.0 for one in LABELS}
-    decision = decide(
-        Message(lines.texts[row]),
-        normalize(lines.texts[row]),
-        scored.scores,
-        scored.evidence,
-        thresholds={Mode.BALANCED: only},
-        span_threshold=0.5,
-        policy=Policy(),
-        model="",
-    )
-    score = round(float(scored.scores[LABELS.index(label)]), 4)
-    return WorstError(lines.numbers[row], missed, label, score, decision.masked)
+def identity_slices(text: str) -> list[str]:
+    """Which groups of people a text names."""
+    return [term for term in IDENTITY if term in text]

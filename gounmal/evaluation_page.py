@@ -2,45 +2,68 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined
+import orjson
 
-from gounmal import charts
+from gounmal import charts, page
+from gounmal.evaluation import NONE
+from gounmal.evaluation_text import LANGUAGES
+from gounmal.report_text import LANGUAGES as REPORT
 from gounmal.schema import Mode
+from gounmal.writers import replacing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gounmal.evaluation import FileEvaluation
 
-WIDTH = 320
+WIDTH = 240
 
 
-def render(found: FileEvaluation, *, title: str) -> str:
+def write(found: FileEvaluation, folder: Path, *, language: str) -> tuple[Path, ...]:
+    """Write evaluation.json and evaluation.html; each is replaced when it is complete.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "evaluation.json": orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) + b"\n",
+        "evaluation.html": render(found, language=language).encode(),
+    }
+    for name, content in contents.items():
+        with replacing(folder / name) as file:
+            file.write(content)
+    return tuple(folder / name for name in contents)
+
+
+def render(found: FileEvaluation, *, language: str = "ko") -> str:
     """The page as HTML; wrongly judged lines are in it, masked.
 
     Args:
         found: what to say; the same always gives the same page.
-        title: what was evaluated on.
+        language: of the words around it, `ko` or `en`.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        number=lambda value: f"{value:,}",
+    words, names = LANGUAGES[language], REPORT[language]
+    template = page.template(
+        "evaluation.html",
         score=lambda value: "–" if value != value else f"{value:.3f}",  # noqa: PLR0124  (NaN)
-    )
-    template = environment.from_string(
-        files("gounmal").joinpath("evaluation.html").read_text(encoding="utf-8")
     )
     return template.render(
         e=found,
-        title=title,
+        t=words,
+        title=found.source,
+        language=language,
+        names={**names.labels_by_name, NONE: words.none},
+        problems=names.problems_by_name,
         modes=list(Mode),
         balanced=Mode.BALANCED,
         plots={
             label: charts.reliability(
-                [(b.score, b.share) for b in bins], name=f"Calibration of {label}", width=WIDTH
+                [(b.score, b.share, b.n) for b in bins],
+                name=f"{words.calibration}: {names.labels_by_name[label]}",
+                width=WIDTH,
             )
             for label, bins in found.bins.items()
         },

@@ -49,6 +49,8 @@ class Labelled:
     """float64[n]: does any label hold?"""
     kinds: list[str]
     """Of each line; "" where the file does not say."""
+    channels: list[object]
+    """Of each line, as in the file, for a policy that has rules for some."""
     numbers: list[int]
     """Row of each line in the file, from 1."""
     rows: int
@@ -68,7 +70,8 @@ def read_labelled(found: Input, *, labels: str | None = None, kind: str | None =
         InvalidInput: no column has labels, a named one is not there, or no row could be used.
     """
     columns = _Columns.find(found, labels, kind)
-    texts, truth, any_truth, kinds, numbers = [], [], [], [], []
+    channel = found.roles.get(Role.CHANNEL)
+    texts, truth, any_truth, kinds, channels, numbers = [], [], [], [], [], []
     skipped: Counter[str] = Counter()
     rows = 0
     for chunk in found.chunks():
@@ -85,12 +88,20 @@ def read_labelled(found: Input, *, labels: str | None = None, kind: str | None =
             truth.append(known[0])
             any_truth.append(known[1])
             kinds.append(str(record.get(columns.kind) or "") if columns.kind else "")
+            channels.append(record.get(channel) if channel else None)
             numbers.append(chunk.start + i + 1)
     if not texts:
         why = ", ".join(f"{name}: {count:,}" for name, count in skipped.items()) or "no rows"
         raise InvalidInput(f"{found.path}: no row with text and labels ({why})")
     return Labelled(
-        texts, np.asarray(truth), np.asarray(any_truth), kinds, numbers, rows, dict(skipped)
+        texts=texts,
+        truth=np.asarray(truth),
+        any_truth=np.asarray(any_truth),
+        kinds=kinds,
+        channels=channels,
+        numbers=numbers,
+        rows=rows,
+        skipped=dict(skipped),
     )
 
 

@@ -22,6 +22,7 @@ from gounmal.schema import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from gounmal.evaluation import FileEvaluation
     from gounmal.metrics import Counts
@@ -75,8 +76,8 @@ def print_scanned(scanned: Scanned) -> None:
         console.print(Text(str(path)))
 
 
-def print_evaluation(found: FileEvaluation) -> None:
-    """Each label, a row each: all about `balanced`, and F1 at the other modes."""
+def print_evaluation(found: FileEvaluation, written: Sequence[Path] = ()) -> None:
+    """Each label, a row each: all about `balanced`, and F1 at the other modes; and the files."""
     head = ("rows", "true", "AP", "ECE", "P", "R", "F1", "lenient", "strict")
     columns = (Column(name, justify="right") for name in head)
     table = Table(Column("label", no_wrap=True), *columns, box=None, pad_edge=False)
@@ -91,6 +92,8 @@ def print_evaluation(found: FileEvaluation) -> None:
     console.print(table)
     left_out = "".join(f", {count:,} left out ({why})" for why, count in found.skipped.items())
     console.print(f"{found.judged:,} of {found.rows:,} rows judged by {found.model}{left_out}")
+    for path in written:
+        console.print(Text(str(path)))
 
 
 def _ratios(modes: Mapping[Mode, Counts]) -> list[str]:

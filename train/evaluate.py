@@ -109,7 +109,11 @@ def evaluate(
     own = scores[[judged[Mode.BALANCED].index[text] for text in merged]]
     return Evaluation(
         split=split,
-        labels=label_results(own, dataset.targets[rows], thresholds),
+        labels=label_results(
+            own,
+            dataset.targets[rows],
+            {mode: flags(own, limits) for mode, limits in thresholds.items()},
+        ),
         benchmarks=benchmarks.measure(dataset, split, judged[Mode.BALANCED]),
         probes={mode: [q.ask(found) for q in asked] for mode, found in judged.items()},
         slices=_slices(dataset, rows, flags(own, thresholds[Mode.BALANCED])),
