@@ -207,7 +207,10 @@ def slices(
         for name in own:
             rows.setdefault(name, []).append(i)
     shown = sorted(rows, key=lambda name: (-len(rows[name]), name))[:MOST_SLICES]
-    return {name: Counts.of(truth[rows[name]], flagged[rows[name]]) for name in sorted(shown, key=_by_value)}
+    return {
+        name: Counts.of(truth[rows[name]], flagged[rows[name]])
+        for name in sorted(shown, key=_by_value)
+    }
 
 
 def _by_value(name: str) -> tuple[float, str]:
