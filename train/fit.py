@@ -42,7 +42,7 @@ class FitConfig:
     smoothing: float = 0.02
     teacher_share: float = 0.5
     """How much of the loss comes from the teacher's probabilities where there are any."""
-    span_share: float = 0.3
+    span_share: float = 0.1
     average: float = 0.998
     """Decay of the running average of the weights, which is what is kept."""
 

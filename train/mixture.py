@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from train.data import Dataset
 
+INSERTED_WEIGHT = 0.5
+"""How much it counts that a line with an inserted expression is abusive."""
+
 HOST_LENGTH = 40
 """Longest harmless line that an expression is put into."""
 
@@ -38,8 +41,8 @@ class MixtureConfig:
     """Of labelled texts, so many get a disguised copy."""
     scrambled_share: float = 0.3
     """Of disguised copies, so many are disguised all over, the others here and there."""
-    inserted: int = 30_000
-    repeats: int = 4
+    inserted: int = 10_000
+    repeats: int = 2
     """How often our own hand-written lines are shown in an epoch."""
 
 
@@ -77,11 +80,13 @@ class Mixture:
         for name in ("targets", "weights", "any_of", "any_value", "any_weight"):
             getattr(known, name)[real] = getattr(dataset, name)[origin[real]]
         for row, found in self.labels.items():
+            # As with our own lines: abusive, but which label a word has is the sources' to say.
             columns = [LABELS.index(label) for label in found]
-            known.targets[row, columns] = 1
-            known.weights[row, columns] = 1
+            known.any_of[row, columns] = True
+            known.any_value[row] = 1
+            known.any_weight[row] = INSERTED_WEIGHT
             if row in self.spans:
-                known.spans[row] = (tokens_of(self.texts[row], *self.spans[row]), columns)
+                known.spans[row] = (tokens_of(self.texts[row], *self.spans[row]), columns[:1])
         return known
 
 

@@ -30,10 +30,12 @@ CLEAN_WEIGHT = 0.5
 
 SWEARING = re.compile(
     "새끼|[씨시]발|존나|좆|병신|지랄|썅|쌍누|닥쳐|염병|호로|싸가지|쳐먹|죽여|꼬라|무뇌|대가리|이것들아"
-    "|놈|(미친|나쁜|파는|하는|딸|그|저) ?년|년(아|들|이다)|쓰레기(야|새끼| 맞)"
+    "|놈|(미친|나쁜|돌은|파는|하는|딸|그|저) ?년|년(아|들|이다|처럼)|쓰레기(야|새끼| 맞)"
+    "|젠장|개 ?같|개자식|극혐|멍청|꼰대|못생|저능|미친"
 )
 """Lines of the presumed clean collections with one of these are left out: some are film scripts."""
 
+FRAGMENT = "0"
 KMHAS_KINDS = {
     "0": Label.HATE_ORIGIN,
     "1": Label.HATE_APPEARANCE,
@@ -163,27 +165,31 @@ def chatbot(path: Path) -> Iterator[Example]:
 
 
 def utterances(path: Path) -> Iterator[Example]:
-    """3i4k: `class⇥text`, taken as harmless."""
+    """3i4k: `class⇥text`, taken as harmless; class 0 are words and pieces of sentences."""
     for line in _lines(path):
-        _, _, text = line.partition("\t")
+        kind, _, text = line.partition("\t")
         if text.strip() and not SWEARING.search(text):
-            yield harmless(text.strip(), "3i4k", CLEAN_WEIGHT)
+            source = "3i4k/fragment" if kind.strip() == FRAGMENT else "3i4k"
+            yield harmless(text.strip(), source, CLEAN_WEIGHT)
 
 
 def written(path: Path) -> Iterator[Example]:
     """Our own lines: `text⇥labels⇥…`, labels comma separated, none or `-` for a harmless line.
 
-    A label's parent holds with it; the other labels do not hold. The folder names the source.
+    An abusive line says only that one of its labels holds: which word is whose label, each source
+    sees its own way, and lines that we wrote must not overrule those that many people judged. The
+    folder names the source.
     """
     for line in _lines(path):
-        text, *rest = line.split("\t")
+        text, *rest = (part.strip() for part in line.split("\t"))
         names = {n.strip() for n in (rest[0] if rest else "").split(",")} - {"", "-"}
-        if not text.strip() or line.startswith("#") or not names <= set(LABELS):
+        if not text or line.startswith("#") or not names <= set(LABELS):
             continue
-        labels = {Label(name) for name in names}
-        labels |= {label.parent for label in labels if label.parent}
-        facts = [(label, float(label in labels), 1.0) for label in LABELS]
-        yield Example(text.strip(), path.parent.name, *known(*facts))
+        if names:
+            labels = tuple(label for label in LABELS if label in names)
+            yield some_of(labels, text, path.parent.name, 1.0, 1.0)
+        else:
+            yield harmless(text, path.parent.name, 1.0)
 
 
 def first_column(path: Path) -> Iterator[str]:

@@ -52,11 +52,11 @@ class Recipe:
     """Longer texts are cut in training (in serving they are not)."""
     unlabelled: int = 100_000
     unlabelled_length: tuple[int, int] = (3, 80)
-    teachers: int = 2
+    teachers: int = 1
     hidden: int = 96
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.4))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2, teacher_share=0.4))
     checkpoint_fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=3, learning_rate=3e-5, batch_tokens=2048)
     )
