@@ -132,7 +132,6 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
 @click.option("--time", help="Time column.")
 @click.option("--user", help="User column.")
 @click.option("--channel", help="Channel column.")
-@click.option("--id", "id_", help="Column with the messages' ids.")
 @click.option(
     "--format",
     "kind",
@@ -170,7 +169,6 @@ def scan(source: Path, output: Path, **options: Any) -> None:
         Role.TIME: options["time"],
         Role.USER: options["user"],
         Role.CHANNEL: options["channel"],
-        Role.ID: options["id_"],
     }
     found = inspect(source, names={role: name for role, name in columns.items() if name})
     moderator = _moderator(**{name: options[name] for name in ("model", "policy", "mode")})

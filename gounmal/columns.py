@@ -19,7 +19,6 @@ class Role(StrEnum):
     TIME = "time"
     USER = "user"
     CHANNEL = "channel"
-    ID = "id"
 
 
 ROLE_NAMES: Mapping[Role, tuple[str, ...]] = {
@@ -40,7 +39,6 @@ ROLE_NAMES: Mapping[Role, tuple[str, ...]] = {
         *("channel", "channelid", "room", "roomid", "stream", "broadcast", "broadcastid"),
         *("채널", "방", "방송", "채팅방"),
     ),
-    Role.ID: ("id", "messageid", "msgid", "chatid", "commentid", "uuid", "번호", "메시지번호"),
 }
 """Names by which columns are known, the likeliest first; case, spaces, `_` and `-` do not count."""
 

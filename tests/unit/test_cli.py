@@ -115,10 +115,9 @@ def test_scan_writes_three_files_and_says_what_it_found(run, chat, tmp_path):
 
 def test_scan_takes_named_columns_and_a_format(run, tmp_path):
     path = tmp_path / "odd.csv"
-    path.write_text("a,b,c,d,e\n바보,0:01,kim,ch,9\n", encoding="utf-8")
+    path.write_text("a,b,c,d\n바보,0:01,kim,ch\n", encoding="utf-8")
     columns = [
-        f"--{role}={c}"
-        for role, c in zip(("text", "time", "user", "channel", "id"), "abcde", strict=True)
+        f"--{role}={c}" for role, c in zip(("text", "time", "user", "channel"), "abcd", strict=True)
     ]
     run("scan", path, "--output", tmp_path, "--format", "jsonl", *columns)
     row = json.loads((tmp_path / "decisions.jsonl").read_text(encoding="utf-8"))

@@ -122,7 +122,7 @@ def test_every_option_of_scan_but_the_rarest_is_in_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     offered = {option for option in options(command_line.commands["scan"]) if option[0] == "-"}
     unnamed = offered - set(re.findall(r"--[a-z-]+", text))
-    assert unnamed == {"--id", "--model", "--report-key"}
+    assert unnamed == {"--model", "--report-key"}
 
 
 SOURCES = [*ROOT.glob("gounmal/*.py"), *ROOT.glob("*.py"), ROOT / "configuration.yaml"]

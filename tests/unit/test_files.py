@@ -158,7 +158,6 @@ def test_a_missing_file_says_so(tmp_path):
         ("내용,작성자,작성일시", "time", "작성일시"),
         ("text,Created At", "time", "Created At"),
         ("text,room-id", "channel", "room-id"),
-        ("text,번호", "id", "번호"),
         ("anything", "text", "anything"),
     ],
 )
