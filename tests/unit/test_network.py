@@ -15,7 +15,6 @@ from train.export import export
 from train.fit import FitConfig, Supervision, fit, logits_of, loss_of
 from train.mixture import tokens_of
 from train.model import GounmalConfig, GounmalModel
-from train.pretrain import pretrain
 from train.recipe import Network
 
 BAD = ["바보야", "이 바보", "바보 멍청이", "멍청이 같은", "저 멍청이"]
@@ -168,15 +167,6 @@ def test_batches_cover_every_row_once():
     ):
         assert sorted(np.concatenate(made).tolist()) == list(range(500))
         assert all(width_of(lengths[r].max()) * len(r) <= 512 or len(r) == 1 for r in made)
-
-
-def test_pretraining_learns_to_name_hidden_characters():
-    vocabulary = build_vocabulary(TEXTS, size=2000, min_count=1)
-    torch.manual_seed(0)
-    model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=16, hidden=32))
-    first = pretrain(model, TEXTS, vocabulary, epochs=1, learning_rate=1e-3)
-    last = pretrain(model, TEXTS, vocabulary, epochs=20, learning_rate=1e-2)
-    assert last < 0.8 * first
 
 
 def test_every_mode_has_every_label(artifact):
