@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from train.data import Dataset
 
-INSERTED_WEIGHT = 0.5
+INSERTED_WEIGHT = 0.25
 """How much it counts that a line with an inserted expression is abusive."""
 
 HOST_LENGTH = 40
@@ -42,7 +42,7 @@ class MixtureConfig:
     scrambled_share: float = 0.3
     """Of disguised copies, so many are disguised all over, the others here and there."""
     inserted: int = 10_000
-    repeats: int = 2
+    repeats: int = 1
     """How often our own hand-written lines are shown in an epoch."""
 
 
