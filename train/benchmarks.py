@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from train.data import Dataset
     from train.example import Example
 
-SOURCES = ("kodoli", "curse", "kmhas", "beep", "kotox")
+SOURCES = ("kodoli", "curse", "kmhas", "beep", "kotox", "positives", "negatives")
 LEVELS = ("easy", "normal", "hard")
 
 
@@ -99,6 +99,7 @@ def tasks(dataset: Dataset, split: str) -> list[Task]:
     curse = dataset.examples_of(split, "curse")
     kmhas = dataset.examples_of(split, "kmhas")
     beep = dataset.examples_of(split, "beep")
+    ours = dataset.examples_of(split, "positives", "negatives")
     hateful = _holds(kmhas, Label.PROFANITY) | _holds(kmhas, Label.HATE)
     profanity, insult = (Label.PROFANITY,), (Label.INSULT,)
     out = [
@@ -108,6 +109,7 @@ def tasks(dataset: Dataset, split: str) -> list[Task]:
         Task("K-MHaS any label", kmhas, hateful, LABELS),
         Task("K-MHaS any label but insult", kmhas, hateful, (Label.PROFANITY, *HATE)),
         Task("K-MHaS profanity", kmhas, _holds(kmhas, Label.PROFANITY), profanity),
+        Task("own lines, any label", ours, _harmful(ours), LABELS),
         Task("BEEP (insult or hate)", beep, _some(beep), (Label.INSULT, Label.HATE)),
     ]
     for level in (*LEVELS, "plain"):
@@ -151,6 +153,10 @@ def _multilabel(examples: Sequence[Example], judged: Judged) -> list[Measure]:
 
 def _holds(examples: Sequence[Example], label: Label) -> NDArray[np.bool_]:
     return np.asarray([e.targets[LABELS.index(label)] == 1 for e in examples], np.bool_)
+
+
+def _harmful(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    return np.asarray([bool(e.any_of) or 1.0 in e.targets for e in examples], np.bool_)
 
 
 def _some(examples: Sequence[Example]) -> NDArray[np.bool_]:

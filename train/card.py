@@ -167,17 +167,18 @@ def _choices(metrics: dict[str, Any]) -> str:
 Each label is calibrated on the dev split with temperature or Platt scaling, whichever has the lower
 expected calibration error across folds. The thresholds were chosen on the dev split too:
 
-- `balanced`: the highest mean of the benchmarks' metrics and the labels' F1, while at most
-  {tables.percent(targets["balanced_harmless"])} of harmless chat-like lines are flagged, over all
-  labels together;
-- `strict`: the same with F{targets["strict_beta"]:g} and at most
-  {tables.percent(targets["strict_harmless"])};
+- `balanced`: the highest mean of the benchmarks' metrics and, at half the weight, the labels' F1,
+  while at most {tables.percent(targets["balanced_chat"])} of chat-like lines and
+  {tables.percent(targets["balanced_lookalikes"])} of look-alikes are flagged, over all labels
+  together, as far as that can be reached;
+- `strict`: the same with F{targets["strict_beta"]:g}, {tables.percent(targets["strict_chat"])} and
+  {tables.percent(targets["strict_lookalikes"])};
 - `lenient`: a precision of {tables.number(targets["lenient_precision"])} for each label where it
   can be reached, else the most precise threshold.
 
-Harmless chat-like lines are a stand-in, as no labelled live chat is public: lines of at most
-{harmless["longest"]} characters of {" and ".join(harmless["sources"])}, and our own harmless lines
-in the split.
+Chat-like lines are a stand-in, as no labelled live chat is public: lines of at most
+{harmless["longest"]} characters of {" and ".join(harmless["sources"])}, without loose words.
+Look-alikes are our own harmless lines in the split, written to be mistaken for abuse.
 
 {tables.table(["label", "calibration", *Mode], rows)}"""
 

@@ -86,8 +86,8 @@ def questions(dataset: Dataset, split: str, tests: Path = TESTS) -> list[Questio
 
 
 def chat_like(dataset: Dataset, split: str) -> list[str]:
-    """Short clean lines of the chat sources."""
-    lines = (e.text for e in dataset.examples_of(split, *CHAT))
+    """Short clean lines of the chat sources; no loose words, which mean nothing by themselves."""
+    lines = (e.text for e in dataset.examples_of(split, *CHAT) if e.source in CHAT)
     return sorted({text for text in lines if len(text) <= SHORT})
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gounmal.evaluation import known_truth
-from gounmal.metrics import Counts, flags
 from gounmal.policy import SCORE_DIGITS
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, probes
@@ -20,19 +19,30 @@ if TYPE_CHECKING:
 
     from train.data import Dataset
 
-CANDIDATES = 40
+HATE = LABELS.index(Label.HATE)
+KINDS = [i for i, label in enumerate(LABELS) if label.parent]
+
+CANDIDATES = 80
 """Thresholds tried for each label: quantiles of its score where it holds."""
 
-ROUNDS = 4
+TRIES = 6_000
+PRICES = (0.0, 0.02, 0.1, 0.5, 1_000.0)
+"""Of flagging twice as many harmless lines as allowed, in points of quality: round by round."""
+
+LABEL_SHARE = 0.5
+"""What the labels' mean F1 counts against the benchmarks' mean: six of nine labels are hate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
     """What the modes are chosen for."""
 
-    balanced_harmless: float = 0.002
-    """Of harmless lines, the share that `balanced` may flag, over all labels together."""
-    strict_harmless: float = 0.01
+    balanced_chat: float = 0.002
+    """Of short clean chat lines, the share that `balanced` may flag, over all labels together."""
+    balanced_lookalikes: float = 0.05
+    """The same of our own harmless lines, which were written to be mistaken."""
+    strict_chat: float = 0.01
+    strict_lookalikes: float = 0.1
     strict_beta: float = 2.0
     """`strict` maximises F-beta: recall counts beta times as much as precision."""
     lenient_precision: float = 0.95
@@ -49,13 +59,15 @@ def choose_thresholds(
     """The thresholds of the three modes; those of a milder mode are never the lower ones.
 
     `balanced` maximises the mean of the benchmarks' metrics and of the labels' F1 while it flags at
-    most so many harmless lines; `strict` the same with F-beta and recall; `lenient` asks every
-    label for precision.
+    most so many harmless lines; `strict` the same with F-beta; `lenient` asks every label for
+    precision.
     """
     board = _Board.of(dataset, score, split)
-    balanced = board.climb(beta=1.0, harmless=targets.balanced_harmless)
-    strict = board.climb(beta=targets.strict_beta, harmless=targets.strict_harmless, below=balanced)
-    lenient = np.maximum(board.precise(targets.lenient_precision), balanced)
+    balanced = board.climb(_Goal(1.0, targets.balanced_chat, targets.balanced_lookalikes))
+    strict = board.climb(
+        _Goal(targets.strict_beta, targets.strict_chat, targets.strict_lookalikes), below=balanced
+    )
+    lenient = board.precise(targets.lenient_precision, above=balanced)
     return {
         mode: {label: float(v) for label, v in zip(LABELS, values, strict=True)}
         for mode, values in (
@@ -67,15 +79,63 @@ def choose_thresholds(
 
 
 @dataclass(frozen=True, slots=True)
+class _Goal:
+    """F-beta, and the shares of harmless lines that may be flagged."""
+
+    beta: float
+    chat: float
+    lookalikes: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some texts, of which the first `positives` should have one of some labels."""
+
+    scores: NDArray[np.float64]
+    """float64[n, k]"""
+    columns: list[int]
+    """The k labels."""
+    positives: int
+    accuracy: bool = False
+    """Is that what counts here, and not F-beta?"""
+
+    @classmethod
+    def of(
+        cls,
+        scores: NDArray[np.float64],
+        columns: Sequence[int],
+        truth: NDArray[np.bool_],
+        *,
+        accuracy: bool = False,
+    ) -> _Part:
+        """Positive texts first; with `hate`, its kinds, as each of them is hate."""
+        wanted = sorted({*columns, *(KINDS if HATE in columns else ())})
+        order = np.argsort(~truth, kind="stable")
+        return cls(scores[order][:, wanted].copy(), wanted, int(truth.sum()), accuracy)
+
+    def flagged(self, limits: NDArray[np.float64]) -> tuple[int, int]:
+        """How many are flagged that should be, and that should not."""
+        found = np.asarray((self.scores >= limits[self.columns]).any(axis=1))
+        right = int(np.count_nonzero(found[: self.positives]))
+        return right, int(np.count_nonzero(found)) - right
+
+    def quality(self, limits: NDArray[np.float64], beta: float) -> float:
+        """F-beta, or accuracy where that is asked for and beta is 1."""
+        right, wrong = self.flagged(limits)
+        if self.accuracy and beta == 1:
+            return 1 - (self.positives - right + wrong) / len(self.scores)
+        below = beta * beta * self.positives + right + wrong
+        return (1 + beta * beta) * right / below if below else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Board:
     """The dev split, scored, laid out for trying many thresholds."""
 
-    scores: NDArray[np.float32]
-    labels: list[tuple[NDArray[np.int64], NDArray[np.bool_]]]
-    """Of each label: rows where it is known, and truth."""
-    tasks: list[tuple[benchmarks.Task, NDArray[np.int64], list[int]]]
-    """Benchmarks with their rows and label columns."""
-    harmless: NDArray[np.int64]
+    labels: list[_Part]
+    tasks: list[_Part]
+    chat: _Part
+    lookalikes: _Part
     candidates: list[NDArray[np.float64]]
 
     @classmethod
@@ -85,99 +145,148 @@ class _Board:
         rows = dataset.rows(split)
         merged = [dataset.texts[i] for i in rows.tolist()]
         asked = benchmarks.tasks(dataset, split)
-        calm = probes.chat_like(dataset, split) + probes.own_harmless(dataset, split)
-        texts = dict.fromkeys([*merged, *(e.text for t in asked for e in t.examples), *calm])
-        index = {text: i for i, text in enumerate(texts)}
-        scores = np.round(score(list(texts)).astype(np.float64), SCORE_DIGITS)
-        own = np.asarray([index[text] for text in merged], np.int64)
+        chat, ours = probes.chat_like(dataset, split), probes.own_harmless(dataset, split)
+        lines = [*merged, *chat, *ours, *(e.text for task in asked for e in task.examples)]
+        index = {text: i for i, text in enumerate(dict.fromkeys(lines))}
+        scores = np.asarray(np.round(score(list(index)).astype(float), SCORE_DIGITS), np.float64)
+        scores[:, HATE] = scores[:, [HATE, *KINDS]].max(axis=1, initial=0.0)  # as the policy has it
+
+        def part(
+            texts: Sequence[str], columns: Sequence[int], truth: Sequence[bool] | NDArray[np.bool_]
+        ) -> _Part:
+            at = [index[text] for text in texts]
+            return _Part.of(scores[at], columns, np.asarray(truth, np.bool_))
+
         labels, candidates = [], []
         for i in range(len(LABELS)):
-            sure, y = known_truth(dataset.targets[rows], i)
-            labels.append((own[sure], y))
-            positive = scores[own[sure][y], i] if y.any() else np.asarray([0.5])
-            levels = np.quantile(positive, np.linspace(0, 1, CANDIDATES))
-            candidates.append(np.unique(np.append(np.round(levels, SCORE_DIGITS), 1.0)))
+            sure, truth = known_truth(dataset.targets[rows], i)
+            own = part([merged[j] for j in np.flatnonzero(sure)], [i], truth)
+            column = own.scores[: own.positives, own.columns.index(i)]
+            levels = np.quantile([*column.tolist(), 1.0], np.linspace(0, 1, CANDIDATES))
+            labels.append(own)
+            candidates.append(np.unique(np.round(levels, SCORE_DIGITS)))
+        every = range(len(LABELS))
         return cls(
-            scores=scores.astype(np.float32),
             labels=labels,
             tasks=[
-                (
-                    task,
-                    np.asarray([index[e.text] for e in task.examples], np.int64),
+                _Part.of(
+                    scores[[index[e.text] for e in task.examples]],
                     [LABELS.index(label) for label in task.labels],
+                    task.truth,
+                    accuracy=task.metric == "accuracy",
                 )
                 for task in asked
             ],
-            harmless=np.asarray([index[text] for text in dict.fromkeys(calm)], np.int64),
+            chat=part(chat, every, [False] * len(chat)),
+            lookalikes=part(ours, every, [False] * len(ours)),
             candidates=candidates,
         )
 
     def climb(
-        self, *, beta: float, harmless: float, below: NDArray[np.float64] | None = None
+        self, goal: _Goal, *, below: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Coordinate ascent from two starts: thresholds float64[n_labels], none over `below`."""
-        most = np.ones(len(LABELS)) if below is None else below
-        own = np.asarray([self._best(i, beta) for i in range(len(LABELS))])
-        starts = [np.minimum(own, most), most]
-        found = [self._ascend(start, most, beta, harmless) for start in starts]
-        return max(found, key=lambda limits: self._value(limits, beta, harmless))
+        """Thresholds float64[n_labels], none over `below`.
 
-    def precise(self, precision: float) -> NDArray[np.float64]:
-        """The lowest candidates with this precision, else the most precise ones."""
+        Coordinate ascent from each label's own best. Flagging too many harmless lines costs little
+        at first and more in every round, so that the labels share the burden: with a hard limit
+        from the start, whichever label is looked at first would bear all of it. Then random changes
+        of a few labels at once, as a line may be flagged by several. The same every time.
+        """
+        most = np.ones(len(LABELS)) if below is None else below
+        tried = [np.append(c[c < most[i]], most[i]) for i, c in enumerate(self.candidates)]
+        limits = np.asarray([self._alone(i, own, goal.beta) for i, own in enumerate(tried)])
+        for price in PRICES:
+            limits = self._ascend(limits, tried, goal, price)
+        return self._polish(limits, tried, goal)
+
+    def precise(self, precision: float, *, above: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The lowest candidates with this precision, else the most precise; none under `above`."""
         out = []
-        for i, (rows, y) in enumerate(self.labels):
-            counts = [Counts.of(y, self.scores[rows, i] >= t) for t in self.candidates[i]]
-            enough = [j for j, c in enumerate(counts) if c.precision >= precision and c.tp]
-            best = max(range(len(counts)), key=lambda j: (counts[j].precision, counts[j].tp))
-            out.append(self.candidates[i][enough[0] if enough else best])
+        for i, (part, every) in enumerate(zip(self.labels, self.candidates, strict=True)):
+            candidates = np.append(above[i], every[every > above[i]])
+            found = [part.flagged(_only(i, float(limit))) for limit in candidates]
+            ratios = [right / max(right + wrong, 1) for right, wrong in found]
+            enough = [j for j, ratio in enumerate(ratios) if ratio >= precision]
+            best = max(range(len(ratios)), key=lambda j: (ratios[j], found[j]))
+            out.append(candidates[enough[0] if enough else best])
         return np.asarray(out)
+
+    def _alone(self, label: int, candidates: NDArray[np.float64], beta: float) -> float:
+        """The threshold that is best for a label by itself."""
+        tried: list[float] = candidates.tolist()
+        return max(tried, key=lambda t: self.labels[label].quality(_only(label, t), beta))
 
     def _ascend(
         self,
         limits: NDArray[np.float64],
-        most: NDArray[np.float64],
-        beta: float,
-        harmless: float,
+        candidates: list[NDArray[np.float64]],
+        goal: _Goal,
+        price: float,
     ) -> NDArray[np.float64]:
-        best = self._value(limits, beta, harmless)
-        for _ in range(ROUNDS):
+        """Change one threshold at a time while that is worth it."""
+        best, before = self._value(limits, goal, price), -np.inf
+        while best > before:
             before = best
-            for i, candidates in enumerate(self.candidates):
-                for candidate in candidates[candidates <= most[i]].tolist():
+            for i, own in enumerate(candidates):
+                for candidate in own.tolist():
                     tried = limits.copy()
                     tried[i] = candidate
-                    value = self._value(tried, beta, harmless)
+                    value = self._value(tried, goal, price)
                     if value > best:
                         limits, best = tried, value
-            if best == before:
-                break
         return limits
 
-    def _value(self, limits: NDArray[np.float64], beta: float, harmless: float) -> float:
-        """What is maximised; below 0 while too many harmless lines are flagged."""
-        flagged = flags(self.scores, dict(zip(LABELS, limits.tolist(), strict=True)))
-        share = float(flagged[self.harmless].any(axis=1).mean()) if len(self.harmless) else 0.0
-        if share > harmless:
-            return -share
-        each = [
-            _f_beta(Counts.of(y, flagged[rows, i]), beta)
-            for i, (rows, y) in enumerate(self.labels)
-            if y.any()
-        ]
-        wide = []
-        for task, rows, columns in self.tasks:
-            found = np.asarray(flagged[rows][:, columns].any(axis=1))
-            plain = beta == 1.0
-            wide.append(task.value(found) if plain else _f_beta(Counts.of(task.truth, found), beta))
-        return float(np.mean(each)) + (float(np.mean(wide)) if wide else 0.0)
+    def _polish(
+        self, limits: NDArray[np.float64], candidates: list[NDArray[np.float64]], goal: _Goal
+    ) -> NDArray[np.float64]:
+        """Let single harmless lines go, then change up to three thresholds at random.
 
-    def _best(self, label: int, beta: float) -> float:
-        rows, y = self.labels[label]
-        tried: list[float] = self.candidates[label].tolist()
-        return max(tried, key=lambda t: _f_beta(Counts.of(y, self.scores[rows, label] >= t), beta))
+        Only what is better is kept.
+        """
+        rng = np.random.default_rng(0)
+        best = self._value(limits, goal, PRICES[-1])
+        for row in np.concatenate([self.chat.scores, self.lookalikes.scores]):
+            if (row >= limits).any():
+                tried = _let_go(limits, row, candidates)
+                value = self._value(tried, goal, PRICES[-1])
+                if value > best:
+                    limits, best = tried, value
+        for _ in range(TRIES):
+            tried = limits.copy()
+            for i in rng.choice(len(LABELS), rng.integers(1, 4), replace=False):
+                tried[i] = rng.choice(candidates[i])
+            value = self._value(tried, goal, PRICES[-1])
+            if value > best:
+                limits, best = tried, value
+        return limits
+
+    def _value(self, limits: NDArray[np.float64], goal: _Goal, price: float) -> float:
+        """What is maximised: quality, less the price of what is flagged beyond the limits."""
+        over = 0.0
+        for calm, allowed in ((self.chat, goal.chat), (self.lookalikes, goal.lookalikes)):
+            share = calm.flagged(limits)[1] / max(len(calm.scores), 1)
+            over += max(0.0, share / max(allowed, 1e-6) - 1)
+        if price * over > 2:
+            return -price * over  # no quality makes up for that
+        each = [part.quality(limits, goal.beta) for part in self.labels if part.positives]
+        wide = [part.quality(limits, goal.beta) for part in self.tasks]
+        quality = sum(wide) / max(len(wide), 1) + LABEL_SHARE * sum(each) / max(len(each), 1)
+        return quality - price * over
 
 
-def _f_beta(counts: Counts, beta: float) -> float:
-    weight = beta * beta
-    below = (1 + weight) * counts.tp + weight * counts.fn + counts.fp
-    return float((1 + weight) * counts.tp / below) if below else 0.0
+def _let_go(
+    limits: NDArray[np.float64], row: NDArray[np.float64], candidates: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The lowest thresholds, from `limits` up, that do not flag a line, as far as possible."""
+    let = limits.copy()
+    for i in np.flatnonzero(row >= limits):
+        higher = candidates[i][candidates[i] > row[i]]
+        let[i] = higher[0] if len(higher) else candidates[i][-1]
+    return let
+
+
+def _only(label: int, limit: float) -> NDArray[np.float64]:
+    """Thresholds that only this label can reach."""
+    limits = np.full(len(LABELS), np.inf)
+    limits[label] = limit
+    return limits

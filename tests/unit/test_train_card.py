@@ -62,8 +62,10 @@ def metrics():
         "written": {"negatives": 11, "positives": 12},
         "splits": {"train": {"texts": 4321, "groups": 4000}},
         "targets": {
-            "balanced_harmless": 0.002,
-            "strict_harmless": 0.01,
+            "balanced_chat": 0.002,
+            "balanced_lookalikes": 0.05,
+            "strict_chat": 0.01,
+            "strict_lookalikes": 0.1,
             "strict_beta": 2.0,
             "lenient_precision": 0.95,
         },
