@@ -176,7 +176,7 @@ def _times(seconds: Sequence[float], messages: int) -> dict[str, float]:
 
 
 def _spread(values: Sequence[int]) -> dict[str, float]:
-    at = np.quantile(values, (0.5, 0.9, 0.99, 1.0)).tolist()
+    at = np.quantile(values, (0.5, 0.9, 0.99, 1.0)).round(1).tolist()
     found = dict(zip(("median", "p90", "p99", "longest"), at, strict=True))
     return {**found, "mean": round(float(np.mean(values)), 2)}
 
