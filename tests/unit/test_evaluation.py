@@ -179,8 +179,9 @@ def test_the_card_has_the_same_numbers():
         dataset,
         thresholds=dice.thresholds,
     )
-    assert all(result.positives for result in card.labels)
-    assert ours.labels == card.labels
+    known = {result.label.value: result.to_dict() for result in card.labels if result.n}
+    assert sum(result["positives"] > 0 for result in known.values()) > 3
+    assert orjson.dumps(ours.to_dict()["labels"]) == orjson.dumps(known)
 
 
 def test_decisions_are_what_flags_says(lines, fake_scorer):
