@@ -121,7 +121,7 @@ def build(examples: Sequence[Example], located: Sequence[Located] = ()) -> Datas
 
 
 def unlabelled(data: Path | None, *, check: bool = True, cache: Path = CACHE) -> Iterator[str]:
-    """Texts of the sources without labels, for a teacher to speak of; repeats and short ones included."""
+    """Texts without labels, for a teacher to speak of; repeats and short ones included."""
     for found in locate(data, cache=cache, check=check):
         reader = readers.UNLABELLED.get(f"{found.source.folder}/{found.file.name}")
         if reader:
