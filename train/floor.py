@@ -153,13 +153,6 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
     return Linear(grams, columns, idf, parameters[:-1], parameters[-1])
 
 
-def teacher(dataset: Dataset, rows: NDArray[np.int64], *, iterations: int = 35) -> Average:
-    """Characters and jamo together."""
-    return Average(
-        tuple(fit(dataset, rows, grams=grams, iterations=iterations) for grams in (FLOOR, JAMO))
-    )
-
-
 def _tfidf(counts: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
     """Sublinear term frequency times inverse document frequency, rows of length 1."""
     counts = counts.copy()
