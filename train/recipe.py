@@ -1,8 +1,8 @@
 """The whole recipe, from labelled and unlabelled texts to a network: teachers, then the student.
 
-A network trained from scratch on these data overfits after two epochs. So a few of them are trained
-for just that long, and the one that ships learns from the labels and from what they say together of
-texts without labels: more text, and softer answers than a noisy label gives.
+A network trained from scratch on these data overfits after two epochs. So teachers are trained for
+just that long, and the one that ships learns from the labels and from what they and the linear
+floor say together, also of texts without labels: more text, and softer answers than noisy labels.
 """
 
 from __future__ import annotations
