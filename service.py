@@ -16,13 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException
+from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002  (BentoML reads the annotations)
 from starlette.responses import Response  # noqa: TC002
+from starlette.routing import Route, WebSocketRoute
 
 from gounmal.config import SERVICE, Settings, read_configuration
 from gounmal.errors import GounmalError
+from gounmal.frames import PATH
+from gounmal.ndjson import LineStreams
 from gounmal.policy import Policy
+from gounmal.shutdown import OpenStreams, before_shutdown
 from gounmal.store import ModelReference
+from gounmal.stream import LiveStreams
 from gounmal.web import read_message, read_messages, respond
 from gounmal.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
 
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gounmal.online import Online
+
+DRAIN_S = 5
+"""Seconds that open streams get to be answered when the server is told to end."""
 
 HERE = Path(__file__).parent
 SETTINGS = Settings.read(HERE)
@@ -85,7 +94,22 @@ class DecisionsOutput(bentoml.IODescriptor, DecisionsBody):
     """One Decision for each line, in order."""
 
 
+def online() -> Online:
+    """That of this worker."""
+    service: Gounmal = bentoml.get_current_service()
+    return service.online
+
+
+STREAMS = OpenStreams()
+ROUTES = (
+    WebSocketRoute(PATH, LiveStreams(online, STREAMS)),
+    Route(PATH, LineStreams(online, STREAMS), methods=["POST"]),
+)
+"""What cannot be a method of BentoML's, mounted beside those that are."""
+
+
 @bentoml.service(name=SERVICE, **CONFIGURATION)
+@bentoml.asgi_app(Starlette(routes=ROUTES))
 class Gounmal:
     """Is a chat line abusive, how, where in the line, and what should happen to it?"""
 
@@ -106,6 +130,7 @@ class Gounmal:
 
         self.online = Online.load(Path(self.artifact.path), SETTINGS.policy)
         await self.online.warm_up()
+        before_shutdown(STREAMS.close, within=DRAIN_S)
         # What lives now lives on: no collection need look through it again.
         gc.collect()
         gc.freeze()

@@ -7,20 +7,16 @@ text, and nothing of it reaches a log.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import math
 from contextlib import contextmanager
-from traceback import format_tb
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from gounmal.errors import InvalidMessage, Overloaded, ScoringFailed
+from gounmal.bodies import Refused, parse, to_message, to_messages
+from gounmal.faults import explain
 from gounmal.schema import Decision, Message
-from gounmal.wire import MAX_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -38,22 +34,6 @@ PATIENCE_S = 0.02
 
 CLIENT_CLOSED_REQUEST = 499
 """What metrics show for a caller who left; nobody receives it."""
-
-logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):  # noqa: N818  (named by what is wrong, like those in `errors`)
-    """A request that is at fault before its content is.
-
-    Attributes:
-        status: of the answer.
-        message: what was expected.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 class Departed(Exception):  # noqa: N818
@@ -90,8 +70,7 @@ async def read_message(request: Request) -> Message:
         InvalidMessage: a field is not what it should be.
         Refused: the body as a whole is not.
     """
-    fields = await _fields(request, ("text", "id", "channel"), limit=MAX_BODY_BYTES)
-    return Message(**fields)
+    return to_message(parse(await _body(request, limit=MAX_BODY_BYTES)))
 
 
 async def read_messages(request: Request) -> list[Message]:
@@ -101,26 +80,12 @@ async def read_messages(request: Request) -> list[Message]:
         InvalidMessage: a field is not what it should be.
         Refused: the body as a whole is not.
     """
-    fields = await _fields(request, ("texts", "channel"), limit=MAX_LIST_BODY_BYTES)
-    texts, channel = fields["texts"], fields.get("channel")
-    if not isinstance(texts, list):
-        raise InvalidMessage("texts", f"expected a list of strings, got {type(texts).__name__}")
-    if len(texts) > MAX_TEXTS:
-        raise InvalidMessage("texts", f"expected at most {MAX_TEXTS} texts, got {len(texts)}")
-    messages = []
-    for i, text in enumerate(texts):
-        try:
-            messages.append(Message(text, channel=channel))
-        except InvalidMessage as error:
-            field = f"texts[{i}]" if error.field == "text" else error.field
-            raise InvalidMessage(field, error.expected) from None
-    return messages
+    return to_messages(parse(await _body(request, limit=MAX_LIST_BODY_BYTES)))
 
 
-async def _fields(request: Request, names: tuple[str, ...], *, limit: int) -> dict[str, Any]:
-    """The object in a JSON body: the first of these fields must be there, no others may be."""
+async def _body(request: Request, *, limit: int) -> bytes:
     kind = request.headers.get("content-type", "application/json")
-    if kind.partition(";")[0].strip().lower() != "application/json":
+    if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "expected content-type application/json")
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -128,26 +93,7 @@ async def _fields(request: Request, names: tuple[str, ...], *, limit: int) -> di
         size += len(chunk)
         if size > limit:
             raise Refused(413, f"expected at most {limit} bytes")
-    fields = _parse(b"".join(chunks))
-    if not isinstance(fields, dict):
-        raise Refused(400, "expected a JSON object")
-    if names[0] not in fields:
-        raise InvalidMessage(names[0], "expected, but not there")
-    if not fields.keys() <= set(names):
-        raise Refused(400, f"expected no fields but {', '.join(names)}")
-    return fields
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    # A lone surrogate is such an error too, but one whose field can be named: json lets it pass.
-    try:
-        return json.loads(body.decode())
-    except (ValueError, RecursionError):
-        raise Refused(400, "expected valid JSON in UTF-8") from None
+    return b"".join(chunks)
 
 
 @contextmanager
@@ -193,26 +139,18 @@ async def _end_of(request: Request) -> None:
 
 def _fault(error: Exception, request: Request) -> Response:
     """The answer to a request that came to nothing."""
-    field, headers = None, {}
-    match error:
-        case InvalidMessage():
-            status, field, message = 400, error.field, error.expected
-        case Refused():
-            status, field, message = error.status, "body", error.message
-        case Overloaded():
-            seconds = max(1, math.ceil(error.retry_after_s))
-            status, message = 429, f"too much is waiting: try again in {seconds} s"
-            headers["retry-after"] = str(seconds)
-        case ScoringFailed():
-            status, message = 503, "this could not be scored: try again"
-        case ClientDisconnect() | Departed():
-            status, message = CLIENT_CLOSED_REQUEST, "the caller has left"
-        case _:
-            where = "".join(format_tb(error.__traceback__))
-            logger.error("%s on %s\n%s", type(error).__name__, request.url.path, where)
-            status, message = 500, "a bug: see the server's log"
-    return _json({"error": {"field": field, "message": message}}, status, headers)
+    if isinstance(error, (ClientDisconnect, Departed)):
+        return _error(CLIENT_CLOSED_REQUEST, None, "the caller has left")
+    fault = explain(error, whole="body", door=request.url.path)
+    response = _error(fault.status, fault.field, fault.message)
+    if fault.retry_after_s is not None:
+        response.headers["retry-after"] = str(fault.retry_after_s)
+    return response
 
 
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status, headers, "application/json")
+def _error(status: int, field: str | None, message: str) -> Response:
+    return _json({"error": {"field": field, "message": message}}, status)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,58 @@
+"""What a caller hears of an error: one sentence, the field at fault, and nothing of any text."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from traceback import format_tb
+from typing import Any
+
+from gounmal.bodies import Refused
+from gounmal.errors import InvalidMessage, Overloaded, ScoringFailed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What came of a request that came to nothing."""
+
+    status: int
+    """Of the answer over HTTP."""
+    message: str
+    field: str | None = None
+    retry_after_s: int | None = None
+    """When to try again, where that will help."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        said: dict[str, Any] = {"field": self.field, "message": self.message}
+        if self.retry_after_s is not None:
+            said["retry_after"] = self.retry_after_s
+        return said
+
+
+def explain(error: Exception, *, whole: str, door: str) -> Fault:
+    """An error → what the caller hears; one that nobody foresaw is logged, without its text.
+
+    Args:
+        error: whatever was raised.
+        whole: what to call that which was read, such as `body`.
+        door: path of the endpoint, for the log.
+    """
+    match error:
+        case InvalidMessage():
+            return Fault(400, error.expected, error.field)
+        case Refused():
+            return Fault(error.status, error.message, whole)
+        case Overloaded():
+            seconds = max(1, math.ceil(error.retry_after_s))
+            message = f"too much is waiting: try again in {seconds} s"
+            return Fault(429, message, retry_after_s=seconds)
+        case ScoringFailed():
+            return Fault(503, "this could not be scored: try again")
+        case _:
+            where = "".join(format_tb(error.__traceback__))
+            logger.error("%s on %s\n%s", type(error).__name__, door, where)
+            return Fault(500, "a bug: see the server's log")
