@@ -7,6 +7,8 @@ its encoder needs: `vocabulary.npy` for n-grams, `tokenizer.json` for a Hugging 
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,8 +35,11 @@ FORMAT: Literal[1] = 1
 MAX_BATCH_TOKENS = 4_096
 """Padded tokens of one forward pass, unless one message alone has more."""
 
-CALL_TOKENS = 48
-"""What another forward pass costs, in tokens: more padding than this is split off."""
+MAX_PADDING = 1.2
+"""Padded over real tokens of one forward pass, at most."""
+
+SPARE_TOKENS = 12
+"""Padding that is cheaper than another forward pass, whatever its share."""
 
 Vector = Annotated[list[float], Field(min_length=len(LABELS), max_length=len(LABELS))]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -85,6 +90,16 @@ class ArtifactConfig(BaseModel):
         return config
 
 
+@dataclass(slots=True)
+class Work:
+    """What the engine has done so far, for metrics: with several threads, about that."""
+
+    passes: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    seconds: float = 0.0
+
+
 class Classifier:
     """A loaded artifact: a `Scorer`. Safe to share between threads."""
 
@@ -96,6 +111,7 @@ class Classifier:
         self.session = session
         self._scale = np.array(config.scale, np.float32)
         self._shift = np.array(config.shift, np.float32)
+        self.work = Work()
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int = 1) -> Classifier:
@@ -154,6 +170,7 @@ class Classifier:
         if not texts:
             return []
         encoded = self.encoder.encode(texts)
+        self.work.tokens += len(encoded.ids)
         out: list[Scored | None] = [None] * len(texts)
         for rows in groups(encoded.lengths):
             scores, evidence = self._forward(*encoded.padded(rows))
@@ -166,10 +183,14 @@ class Classifier:
         self, ids: NDArray[np.int32], mask: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Padded ids → calibrated scores float32[n, labels], evidence float32[n, t, labels]."""
+        start = time.perf_counter()
         try:
             logits, evidence = self.session.run(None, {"ids": ids, "mask": mask})
         except Exception as error:  # the engine's own exceptions share no base but Exception
             raise ScoringFailed(f"engine: {type(error).__name__}") from error
+        self.work.seconds += time.perf_counter() - start
+        self.work.passes += 1
+        self.work.padded_tokens += mask.size
         if len(logits) != len(ids):
             raise ScoringFailed(f"engine: {len(ids)} texts in, {len(logits)} out")
         return 1 / (1 + np.exp(-(logits * self._scale + self._shift))), evidence
@@ -208,17 +229,15 @@ class TokenizerEncoder:
 def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Row numbers of forward passes: alike lengths together, so that padding stays small."""
     order = np.argsort(lengths, kind="stable")
-    first, padding = 0, 0
-    ordered = lengths[order].tolist()
-    for i, length in enumerate(ordered):
-        grown = (length - ordered[i - 1]) * (i - first) if i > first else 0
-        if i > first and (
-            padding + grown > CALL_TOKENS or length * (i + 1 - first) > MAX_BATCH_TOKENS
-        ):
+    first, real = 0, 0
+    for i, length in enumerate(lengths[order].tolist()):
+        padded = length * (i + 1 - first)
+        padding = padded - real - length
+        too_loose = padding > max(SPARE_TOKENS, (MAX_PADDING - 1) * (real + length))
+        if i > first and (too_loose or padded > MAX_BATCH_TOKENS):
             yield order[first:i]
-            first, padding = i, 0
-        else:
-            padding += grown
+            first, real = i, 0
+        real += length
     yield order[first:]
 
 

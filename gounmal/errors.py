@@ -9,6 +9,7 @@ GounmalError
 ├── ModelNotFound         no such model in the store, or nothing in the store
 ├── InvalidArtifact       an artifact folder that is incomplete or from another version
 ├── ScoringFailed         the engine failed, or answered with another count than it was asked
+├── DeadlineExceeded      its deadline passed before its turn came: it was not scored
 └── Overloaded            the runner's queue is full: try again later
 ```
 
@@ -56,6 +57,10 @@ class InvalidArtifact(GounmalError):  # noqa: N818
 
 class ScoringFailed(GounmalError):  # noqa: N818
     """The engine failed on this message, or its outputs do not match its inputs."""
+
+
+class DeadlineExceeded(GounmalError):  # noqa: N818
+    """The message's deadline passed before its turn came, so it was not scored."""
 
 
 class Overloaded(GounmalError):  # noqa: N818
