@@ -6,6 +6,7 @@ GounmalError
 ├── InvalidPolicy         policy.yaml says something that is not in its vocabulary
 ├── InvalidConfiguration  configuration.yaml is not of the form that BentoML reads
 ├── InvalidInput          a file that cannot be scanned (encoding, columns, format)
+│   └── ShardFailed       a part of a scan's input cannot be read; the other parts can
 ├── ModelNotFound         no such model in the store, or nothing in the store
 ├── InvalidArtifact       an artifact folder that is incomplete or from another version
 ├── ScoringFailed         the engine failed, or answered with another count than it was asked
@@ -45,6 +46,10 @@ class InvalidConfiguration(GounmalError):  # noqa: N818
 
 class InvalidInput(GounmalError):  # noqa: N818
     """A file cannot be scanned: the message names the file, what is wrong and the remedy."""
+
+
+class ShardFailed(InvalidInput):
+    """A part of a scan's input cannot be read: the message names the file, the part and why."""
 
 
 class ModelNotFound(GounmalError):  # noqa: N818
