@@ -15,6 +15,12 @@ from gounmal.errors import InvalidMessage
 from gounmal.schema import Message
 from gounmal.wire import MAX_TEXTS
 
+MAX_BODY_BYTES = 1 << 20
+"""Of one message: far more than the longest valid one needs, so that its fault can be named."""
+
+MAX_LIST_BODY_BYTES = 1 << 24
+"""Of a list: 1,024 texts of the greatest length, each character three bytes, and some."""
+
 MESSAGE_FIELDS = frozenset(("text", "id", "channel"))
 LIST_FIELDS = frozenset(("texts", "channel"))
 

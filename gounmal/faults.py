@@ -9,7 +9,7 @@ from traceback import format_tb
 from typing import Any
 
 from gounmal.bodies import Refused
-from gounmal.errors import InvalidMessage, Overloaded, ScoringFailed
+from gounmal.errors import DeadlineExceeded, InvalidMessage, Overloaded, ScoringFailed
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ def explain(error: Exception, *, whole: str, door: str) -> Fault:
             return Fault(429, message, retry_after_s=seconds)
         case ScoringFailed():
             return Fault(503, "this could not be scored: try again")
+        case DeadlineExceeded():
+            return Fault(504, "the deadline passed before this was judged")
         case _:
             where = "".join(format_tb(error.__traceback__))
             logger.error("%s on %s\n%s", type(error).__name__, door, where)

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gounmal import web
-from gounmal.errors import Overloaded, ScoringFailed
+from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
+from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.moderator import Moderator
 from gounmal.online import Online
 from gounmal.wire import DecisionBody
@@ -25,28 +26,32 @@ PRIVATE = "비밀문장"
 
 
 def app(judge_one, judge_many):
-    async def moderate(request):
-        return await web.respond(request, web.read_message, judge_one)
+    """Both doors, in the two ways in which they are reached."""
+    doors = {
+        "/moderate": web.Door(to_message, lambda: judge_one, MAX_BODY_BYTES),
+        "/moderate_many": web.Door(to_messages, lambda: judge_many, MAX_LIST_BODY_BYTES),
+    }
 
-    async def moderate_many(request):
-        return await web.respond(request, web.read_messages, judge_many)
+    def method(door):
+        async def endpoint(request):
+            return await web.respond(door, request)
 
-    routes = [
-        Route("/moderate", moderate, methods=["POST"]),
-        Route("/moderate_many", moderate_many, methods=["POST"]),
-    ]
-    return Starlette(routes=routes)
+        return endpoint
+
+    routes = [Route(path, method(door), methods=["POST"]) for path, door in doors.items()]
+    return Starlette(routes=routes, middleware=[Middleware(web.Front, doors=doors)])
 
 
-def client_of(application):
+def client_of(application, **headers):
     transport = httpx.ASGITransport(app=application)
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
 
 
-@pytest.fixture
-async def client(fake_scorer):
+@pytest.fixture(params=["front", "method"])
+async def client(fake_scorer, request):
     online = Online(Moderator(fake_scorer))
-    async with client_of(app(online.moderate, online.moderate_many)) as client:
+    origin = {"origin": "http://chat.test"} if request.param == "method" else {}
+    async with client_of(app(online.moderate, online.moderate_many), **origin) as client:
         yield client
     await online.close()
 
@@ -115,7 +120,7 @@ BAD_BODIES = [
     (b"[" * 100_000, 400, "body", "valid JSON"),
     (b'"text"', 400, "body", "JSON object"),
     (b"[]", 400, "body", "JSON object"),
-    (b" " * (web.MAX_BODY_BYTES + 1), 413, "body", f"at most {web.MAX_BODY_BYTES} bytes"),
+    (b" " * (MAX_BODY_BYTES + 1), 413, "body", f"at most {MAX_BODY_BYTES} bytes"),
 ]
 
 
@@ -154,19 +159,14 @@ async def test_a_bad_list_is_refused_by_name(client, body, field, message):
     assert PRIVATE not in response.text
 
 
-async def test_a_list_is_bounded_while_it_is_read(client, monkeypatch):
-    monkeypatch.setattr(web, "MAX_LIST_BODY_BYTES", 1000)
-    seen = 0
-
-    async def endless():
-        nonlocal seen
-        for _ in range(1000):
-            seen += 100
-            yield b" " * 100
+async def test_a_list_is_bounded_while_it_is_read(client):
+    async def long():
+        for _ in range(17):
+            yield b" " * (1 << 20)
 
     headers = {"content-type": "application/json"}
-    response = await client.post("/moderate_many", content=endless(), headers=headers)
-    assert fault(response) == (413, "body", "expected at most 1000 bytes")
+    response = await client.post("/moderate_many", content=long(), headers=headers)
+    assert fault(response) == (413, "body", f"expected at most {MAX_LIST_BODY_BYTES} bytes")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ async def test_a_bug_is_logged_without_what_was_said(caplog):
     assert PRIVATE not in response.text
 
 
-def request_of(body, ended):
+def asked(body, ended):
     """A request whose connection ends when the event is set."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -251,9 +251,11 @@ def request_of(body, ended):
         await ended.wait()
         return {"type": "http.disconnect"}
 
-    headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": "/moderate", "headers": headers}
-    return Request(scope, receive)
+    return {"path": "/moderate", "headers": []}, receive
+
+
+def door_to(judge):
+    return web.Door(to_message, lambda: judge, MAX_BODY_BYTES)
 
 
 async def test_who_leaves_is_given_up(monkeypatch):
@@ -268,14 +270,23 @@ async def test_who_leaves_is_given_up(monkeypatch):
             cancelled.set()
 
     async def door():
-        response = await web.respond(request_of(b'{"text": "a"}', ended), web.read_message, slow)
-        return response.status_code, asyncio.current_task().cancelling()
+        answer = await door_to(slow).answer(*asked(b'{"text": "a"}', ended))
+        return answer.status, asyncio.current_task().cancelling()
 
     answer = asyncio.ensure_future(door())
     await started.wait()
     ended.set()
     assert await answer == (web.CLIENT_CLOSED_REQUEST, 0)
     assert cancelled.is_set()
+
+
+async def test_who_leaves_while_the_body_comes_is_given_up(caplog):
+    async def leaving():
+        return {"type": "http.disconnect"}
+
+    answer = await door_to(None).answer({"path": "/moderate", "headers": []}, leaving)
+    assert answer.status == web.CLIENT_CLOSED_REQUEST
+    assert not caplog.records
 
 
 async def test_who_waits_is_answered_however_long_it_takes(monkeypatch, fake_scorer):
@@ -286,16 +297,56 @@ async def test_who_waits_is_answered_however_long_it_takes(monkeypatch, fake_sco
         await asyncio.sleep(0.05)
         return moderator.moderate([message])[0]
 
-    request = request_of(b'{"text": "a"}', asyncio.Event())
-    response = await web.respond(request, web.read_message, slow)
-    assert orjson.loads(response.body)["masked"] == "a"
+    answer = await door_to(slow).answer(*asked(b'{"text": "a"}', asyncio.Event()))
+    assert orjson.loads(answer.body)["masked"] == "a"
 
 
 async def test_a_timeouts_cancellation_is_not_taken_for_a_departure():
     async def slow(_):
         await asyncio.sleep(60)
 
-    request = request_of(b'{"text": "a"}', asyncio.Event())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await web.respond(request, web.read_message, slow)
+            await door_to(slow).answer(*asked(b'{"text": "a"}', asyncio.Event()))
+
+
+async def test_a_deadline_counts_from_when_the_request_came(fake_scorer):
+    moderator, given = Moderator(fake_scorer), []
+
+    async def judge(message, *, deadline=None):
+        given.append(deadline)
+        if deadline is not None and deadline < 0.1:
+            raise DeadlineExceeded("not scored")
+        return moderator.moderate([message])[0]
+
+    async def slowly():
+        yield b'{"text": '
+        await asyncio.sleep(0.05)
+        yield b'"a"}'
+
+    async with client_of(app(judge, judge)) as client:
+        assert (await client.post("/moderate", json={"text": "a"})).is_success
+        for allowed, status in (("5000", 200), ("90", 504), ("10", 504)):
+            headers = {"x-gounmal-deadline-ms": allowed, "content-type": "application/json"}
+            response = await client.post("/moderate", content=slowly(), headers=headers)
+            assert response.status_code == status
+    assert fault(response) == (504, None, "the deadline passed before this was judged")
+    unlimited, long, short = given
+    assert unlimited is None
+    assert 4 < long < 4.96
+    assert short < 0.05
+
+
+@pytest.mark.parametrize("deadline", ["", "0", "-5", "1.5", "1e3", "soon", "٣", "9" * 10, "5, 6"])
+async def test_a_deadline_must_be_a_positive_number(client, deadline):
+    headers = {"x-gounmal-deadline-ms": deadline.encode()}
+    for door, body in (("/moderate", {"text": "a"}), ("/moderate_many", {"texts": []})):
+        response = await client.post(door, json=body, headers=headers)
+        message = "expected a positive number of milliseconds"
+        assert fault(response) == (400, "x-gounmal-deadline-ms", message)
+
+
+async def test_the_front_lets_everything_else_through(client):
+    assert (await client.get("/moderate")).status_code == 405
+    assert (await client.post("/moderate/", json={"text": "a"})).status_code in {307, 404}
+    assert (await client.post("/other", json={"text": "a"})).status_code == 404
