@@ -3,6 +3,8 @@
 - disguised copies of labelled texts, abusive and harmless alike: odd spelling is no evidence;
 - abusive expressions put into harmless lines, plain and disguised: the only lines of which it is
   known to the character where the abuse is;
+- harmless look-alikes of our own put into other lines, which keep their labels: a look-alike says
+  nothing for abuse, and nothing against it;
 - unlabelled texts, for a teacher to speak of.
 """
 
@@ -30,7 +32,10 @@ INSERTED_WEIGHT = 0.25
 """How much it counts that a line with an inserted expression is abusive."""
 
 HOST_LENGTH = 40
-"""Longest harmless line that an expression is put into."""
+"""Longest line that an expression or a look-alike is put into."""
+
+DECOY_LENGTH = 16
+"""Longest of our own harmless lines that is put into another line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,14 @@ class MixtureConfig:
 
     disguised_share: float = 0.35
     """Of labelled texts, so many get a disguised copy."""
+    own_disguised_share: float = 0.5
+    """The same of our own hand-written lines."""
     scrambled_share: float = 0.3
     """Of disguised copies, so many are disguised all over, the others here and there."""
     inserted: int = 10_000
+    decoys: int = 12_000
+    decoys_in_harmless: float = 0.7
+    """Of the lines that a look-alike is put into, so many are harmless, the others any."""
     repeats: int = 1
     """How often our own hand-written lines are shown in an epoch."""
 
@@ -107,11 +117,17 @@ def mix(
         own = dataset.source[row] in {"negatives", "positives"}
         for _ in range(config.repeats if own else 1):
             mixture.add(text, row)
-            if rng.random() < (0.5 if own else config.disguised_share):
+            if rng.random() < (config.own_disguised_share if own else config.disguised_share):
                 mixture.add(disguise(text, rng, config), row)
-    hosts = [dataset.texts[row] for row in rows if _harmless(dataset, row)]
-    for _ in range(config.inserted if expressions and hosts else 0):
-        _insert(mixture, rng.choice(hosts), *rng.choice(expressions), rng)
+    hosts = [row for row in rows if len(dataset.texts[row]) <= HOST_LENGTH]
+    calm = [row for row in hosts if bool((dataset.targets[row] == 0).all())]
+    for _ in range(config.inserted if expressions and calm else 0):
+        _insert(mixture, dataset.texts[rng.choice(calm)], *rng.choice(expressions), rng)
+    written = [dataset.texts[row] for row in calm if dataset.source[row] == "negatives"]
+    decoys = [text for text in written if len(text) <= DECOY_LENGTH]
+    for _ in range(config.decoys if decoys else 0):
+        host = rng.choice(calm if rng.random() < config.decoys_in_harmless else hosts)
+        mixture.add(insert(dataset.texts[host], rng.choice(decoys), rng)[0], host)
     for text in unlabelled:
         mixture.add(text)
     return mixture
@@ -122,10 +138,6 @@ def disguise(text: str, rng: Random, config: MixtureConfig) -> str:
     if rng.random() < config.scrambled_share:
         return scramble(text, rng, strength=rng.choice(("easy", "normal", "hard"))).text
     return obfuscate(text, rng).text
-
-
-def _harmless(dataset: Dataset, row: int) -> bool:
-    return len(dataset.texts[row]) <= HOST_LENGTH and bool((dataset.targets[row] == 0).all())
 
 
 def _insert(

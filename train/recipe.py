@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
+from scipy.special import expit, logit
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from train.data import Dataset
+    from train.fit import Supervision
     from train.mixture import Mixture
 
 LEXICON = Path(__file__).parent / "positives" / "lexicon.tsv"
@@ -53,13 +55,18 @@ class Recipe:
     """Longer texts are cut in training (in serving they are not)."""
     unlabelled: int = 100_000
     unlabelled_length: tuple[int, int] = (3, 80)
-    teachers: int = 1
-    linear_share: float = 1 / 3
+    candidates: int = 300_000
+    """Unlabelled texts, taken at random, among which the linear floor looks for telling ones."""
+    telling_share: float = 0.5
+    """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
+    taken at random there is hardly any abuse for a teacher to speak of."""
+    teachers: int = 2
+    linear_share: float = 0.4
     """How much of what the teachers say comes from the linear floor, which errs differently."""
     hidden: int = 96
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.4))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.6))
     checkpoint_fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=3, learning_rate=3e-5, batch_tokens=2048)
     )
@@ -69,9 +76,10 @@ SMOKE = Recipe(
     vocabulary_size=4_000,
     min_count=1,
     unlabelled=50,
+    candidates=200,
     teachers=1,
     hidden=32,
-    mixture=MixtureConfig(inserted=100, repeats=1),
+    mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
     teacher_fit=FitConfig(epochs=1),
     fit=FitConfig(epochs=3),
     checkpoint_fit=FitConfig(epochs=1, learning_rate=1e-3),
@@ -130,7 +138,9 @@ def train(
     progress: Progress = lambda _: None,
 ) -> Network:
     """Train the small network."""
-    texts = _pick(unlabelled, recipe, seed)
+    linear = floor.fit(dataset, dataset.rows("train"))
+    progress("the linear floor")
+    texts = _pick(unlabelled, linear, recipe, seed)
     mixture = mix(
         dataset,
         expressions=expressions(),
@@ -144,11 +154,19 @@ def train(
     )
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
-    taught = _teach(dataset, mixture, encodings, vocabulary, recipe, seed, progress)
+    supervision = mixture.supervision(dataset, None)
+    voices = [
+        _teacher(mixture, encodings, supervision, recipe, seed + 1 + i, vocabulary, progress)
+        for i in range(recipe.teachers)
+    ]
+    said = _logit(linear.scores(mixture.texts))
+    if voices:
+        networks = np.mean(voices, axis=0, dtype=np.float32)
+        said = recipe.linear_share * said + (1 - recipe.linear_share) * networks
     student = fit(
         _small(recipe, vocabulary),
         encodings,
-        mixture.supervision(dataset, taught),
+        replace(supervision, teacher=expit(said)),
         config=recipe.fit,
         seed=seed,
         progress=lambda line: progress(f"student: {line}"),
@@ -156,33 +174,31 @@ def train(
     return Network(student, vocabulary, None)
 
 
-def _teach(  # noqa: PLR0913, PLR0917  (one step of `train`, with what it has at hand)
-    dataset: Dataset,
+def _teacher(  # noqa: PLR0913, PLR0917  (one step of `train`, with what it has at hand)
     mixture: Mixture,
     encodings: Encodings,
-    vocabulary: Vocabulary,
+    supervision: Supervision,
     recipe: Recipe,
     seed: int,
+    vocabulary: Vocabulary,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """What the teachers say of every text, probabilities float32[n, labels]."""
+    """What one more network, which has seen nothing but labels, says of every text: logits."""
     labelled = np.flatnonzero([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
-    supervision = mixture.supervision(dataset, None).of(labelled)
-    voices = []
-    for number in range(recipe.teachers):
-        teacher = fit(
-            _small(recipe, vocabulary),
-            encodings.of(labelled),
-            supervision,
-            config=recipe.teacher_fit,
-            seed=seed + 1 + number,
-            progress=lambda line, n=number: progress(f"teacher {n + 1}: {line}"),  # type: ignore[misc]
-        )
-        voices.append(1 / (1 + np.exp(-logits_of(teacher, encodings))))
-    linear = floor.fit(dataset, dataset.rows("train")).scores(mixture.texts)
-    progress("teacher: the linear floor")
-    networks = np.mean(voices, axis=0, dtype=np.float32) if voices else linear
-    return recipe.linear_share * linear + (1 - recipe.linear_share) * networks
+    torch.manual_seed(seed)
+    teacher = fit(
+        _small(recipe, vocabulary),
+        encodings.of(labelled),
+        supervision.of(labelled),
+        config=recipe.teacher_fit,
+        seed=seed,
+        progress=lambda line: progress(f"teacher {seed}: {line}"),
+    )
+    return logits_of(teacher, encodings)
+
+
+def _logit(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(logit(np.clip(probabilities, 1e-6, 1 - 1e-6)), np.float32)
 
 
 def fine_tune(
@@ -238,12 +254,17 @@ def _small(recipe: Recipe, vocabulary: Vocabulary) -> GounmalModel:
     return GounmalModel(GounmalConfig(vocab_size=len(vocabulary), hidden=recipe.hidden))
 
 
-def _pick(texts: Iterable[str], recipe: Recipe, seed: int) -> list[str]:
-    """So many of the texts, of fitting length, at random."""
+def _pick(texts: Iterable[str], linear: floor.Linear, recipe: Recipe, seed: int) -> list[str]:
+    """So many texts of fitting length: some that the floor finds abusive, the others at random."""
     shortest, longest = recipe.unlabelled_length
     fitting = [text for text in texts if shortest <= len(text) <= longest]
     Random(seed).shuffle(fitting)  # noqa: S311  (not for secrets)
-    return list(islice(fitting, recipe.unlabelled))
+    fitting = fitting[: recipe.candidates]
+    n_telling = min(int(recipe.unlabelled * recipe.telling_share), len(fitting))
+    abusive = linear.scores(fitting).max(axis=1, initial=0)
+    order = np.argsort(-abusive, kind="stable").tolist()
+    at_random = sorted(order[n_telling:])[: recipe.unlabelled - n_telling]
+    return [fitting[i] for i in order[:n_telling] + at_random]
 
 
 def _tokenised(texts: Sequence[str], encoder: TokenizerEncoder) -> Encodings:
