@@ -1,23 +1,27 @@
-"""Which of the waiting items make the next batch: the oldest, and those most like it in cost.
+"""Who waits, and who goes into the next batch: oldest first, live before bulk.
 
-Alike lengths together keep the padding small; the oldest first keeps anybody from waiting for ever.
+What is live (a line that somebody is about to see) never stands behind what is bulk (a long list),
+and bulk gets a quarter of each batch, so neither waits for ever. The same thing asked twice waits
+once: whoever asks for what waits already is answered with it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gounmal.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
-
-    from gounmal.errors import ScoringFailed
+    from collections.abc import Hashable
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+BULK_SHARE = 0.25
+"""Of a batch's cost, for bulk, while live work waits too."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,78 +31,108 @@ class Unit(Generic[R]):
     future: asyncio.Future[list[R]]
     missing: int
     """Items that have no outcome yet."""
-    results: dict[int, R] = field(default_factory=dict)
-    failure: ScoringFailed | None = None
+    results: list[R | None]
+    deadline: float | None
+    """On the loop's clock."""
 
 
 @dataclass(slots=True, eq=False)
-class Item(Generic[T, R]):
-    """One of a unit's items."""
+class Entry(Generic[T, R]):
+    """One item that waits, and those who want its outcome."""
 
     value: T
+    key: Hashable
     cost: int
-    unit: Unit[R]
-    position: int
-    gone: bool = False
-    """Taken into a batch, or dropped because its caller has left."""
+    since: float
+    """When it began to wait, on the loop's clock."""
+    claims: list[tuple[Unit[R], int]]
+    """Units, and the item's position in each."""
+    bulk: bool
+    taken: bool = False
+
+    def wanted(self, now: float) -> bool:
+        """Does anybody still wait for it? Who does so past the deadline hears of that here."""
+        claims = []
+        for claim in self.claims:
+            unit = claim[0]
+            if unit.future.done():
+                continue
+            if unit.deadline is not None and unit.deadline <= now:
+                unit.future.set_exception(DeadlineExceeded("its deadline passed while it waited"))
+            else:
+                claims.append(claim)
+        self.claims = claims
+        return bool(claims)
 
 
+@dataclass(slots=True)
 class Waiting(Generic[T, R]):
-    """What waits, in order of arrival and in order of cost.
+    """Everything that waits, live and bulk."""
 
-    Args:
-        max_cost: longest item × items of one batch, unless one item alone costs more.
-        max_padding: longest item × items over the sum of their costs, at most.
-    """
-
-    def __init__(self, *, max_cost: int, max_padding: float) -> None:
-        self._max_cost = max_cost
-        self._max_padding = max_padding
-        self._arrived: deque[Item[T, R]] = deque()
-        self._by_cost: list[Item[T, R]] = []
+    live: deque[Entry[T, R]] = field(default_factory=deque)
+    bulk: deque[Entry[T, R]] = field(default_factory=deque)
+    live_cost: int = 0
+    bulk_cost: int = 0
 
     def __len__(self) -> int:
-        return len(self._by_cost)
+        return len(self.live) + len(self.bulk)
 
-    def add(self, items: Iterable[Item[T, R]]) -> None:
-        """Put items at the end of the queue."""
-        self._arrived.extend(items)
-        self._by_cost.extend(items)
+    @property
+    def cost(self) -> int:
+        """Of everything."""
+        return self.live_cost + self.bulk_cost
 
-    def take(self) -> list[Item[T, R]]:
-        """Remove and return the next batch; empty if every caller has left."""
-        waiting = []
-        for item in self._by_cost:
-            # Asked once for each item, because the answer may change meanwhile.
-            if item.unit.future.cancelled():
-                item.gone = True
-            else:
-                waiting.append(item)
-        waiting.sort(key=attrgetter("cost"))
-        while self._arrived and self._arrived[0].gone:
-            self._arrived.popleft()
-        low, high = self._alike(waiting, self._arrived[0]) if waiting else (0, 0)
-        self._by_cost = waiting[:low] + waiting[high:]
-        for item in waiting[low:high]:
-            item.gone = True
-        return waiting[low:high]
+    def add(self, entry: Entry[T, R]) -> None:
+        """Put an entry at the end of its queue."""
+        if entry.bulk:
+            self.bulk.append(entry)
+            self.bulk_cost += entry.cost
+        else:
+            self.live.append(entry)
+            self.live_cost += entry.cost
 
-    def _alike(self, waiting: list[Item[T, R]], oldest: Item[T, R]) -> tuple[int, int]:
-        """The stretch `[low, high)` of `waiting` around `oldest` that makes one good batch."""
-        low = waiting.index(oldest)
-        high, real = low + 1, oldest.cost
-        while True:
-            longest = waiting[high - 1].cost
-            down = waiting[low - 1].cost if low else 0
-            up = waiting[high].cost if high < len(waiting) else 0
-            # Shorter items first: they fit under the longest without widening the others.
-            if down and self._fits(longest, real + down, high - low + 1):
-                low, real = low - 1, real + down
-            elif up and self._fits(up, real + up, high - low + 1):
-                high, real = high + 1, real + up
-            else:
-                return low, high
+    def promote(self, entry: Entry[T, R]) -> None:
+        """Let what waits as bulk wait as live, since somebody live wants it too."""
+        if entry.bulk and not entry.taken:
+            # It stays in the other queue as well, to be passed over there.
+            entry.bulk = False
+            self.bulk_cost -= entry.cost
+            self.add(entry)
 
-    def _fits(self, longest: int, real: int, count: int) -> bool:
-        padded = longest * count
-        return padded <= self._max_cost and padded <= self._max_padding * real
+    def take(self, limit: float, now: float) -> tuple[list[Entry[T, R]], list[Entry[T, R]]]:
+        """Remove the next batch, and those whom nobody wants any more.
+
+        Args:
+            limit: of the batch's cost, unless one entry alone costs more.
+            now: on the loop's clock.
+
+        Returns:
+            The batch, and what was dropped.
+        """
+        batch: list[Entry[T, R]] = []
+        dropped: list[Entry[T, R]] = []
+        room = limit
+        for queue, kept in ((self.live, BULK_SHARE * limit if self.bulk else 0), (self.bulk, 0)):
+            while queue:
+                entry = queue[0]
+                if entry.taken:  # it was promoted, and went with the live ones
+                    queue.popleft()
+                    continue
+                wanted = entry.wanted(now)
+                if wanted and batch and entry.cost > room - kept:
+                    break
+                self._leave(queue)
+                if wanted:
+                    room -= entry.cost
+                    batch.append(entry)
+                else:
+                    dropped.append(entry)
+        return batch, dropped
+
+    def _leave(self, queue: deque[Entry[T, R]]) -> None:
+        entry = queue.popleft()
+        entry.taken = True
+        if entry.bulk:
+            self.bulk_cost -= entry.cost
+        else:
+            self.live_cost -= entry.cost

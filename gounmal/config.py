@@ -4,6 +4,8 @@
 |---|---|---|
 | `GOUNMAL_MODEL` | tag of the model in the Bento store | `gounmal-ko:latest` |
 | `GOUNMAL_POLICY` | policy file | `policy.yaml` beside service.py |
+| `GOUNMAL_CACHE` | Decisions that each worker remembers; 0 for none | 10000 |
+| `GOUNMAL_DEADLINE_MS` | milliseconds until a message is given up; 0 for never | 1000 |
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ class Settings:
 
     model: str
     policy: Path
+    cache: int = 10_000
+    deadline: float | None = 1.0
+    """In seconds."""
 
     @classmethod
     def read(cls, folder: Path) -> Settings:
@@ -34,11 +39,23 @@ class Settings:
 
         Args:
             folder: where the default policy file lies.
+
+        Raises:
+            InvalidConfiguration: what should be a number is none.
         """
         return cls(
             model=os.environ.get("GOUNMAL_MODEL") or "gounmal-ko:latest",
             policy=Path(os.environ.get("GOUNMAL_POLICY") or folder / "policy.yaml"),
+            cache=_number("GOUNMAL_CACHE", 10_000),
+            deadline=_number("GOUNMAL_DEADLINE_MS", 1_000) / 1_000 or None,
         )
+
+
+def _number(variable: str, default: int) -> int:
+    value = os.environ.get(variable) or str(default)
+    if not (value.isascii() and value.isdigit()):
+        raise InvalidConfiguration(f"{variable}: expected a number, 0 or more")
+    return int(value)
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -1,70 +1,93 @@
-"""Online moderation: requests come one by one, the engine sees batches.
-
-What is Python runs on the event loop, what is engine runs on the runner's thread, so that the two
-overlap.
-"""
+"""Online moderation: requests come one by one, the engine sees batches."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
-from gounmal.classifier import Classifier
+from gounmal.cache import Cache, Keys
+from gounmal.classifier import Classifier, Work
+from gounmal.errors import DeadlineExceeded
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.runner import Runner
 from gounmal.schema import Message
+from gounmal.telemetry import Recorder
 
 if TYPE_CHECKING:
-    from asyncio import Future
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gounmal.moderator import Prepared, Scored
+    from gounmal.cache import Key
     from gounmal.schema import Decision
 
-MAX_BATCH_COST = 512
-"""Tokens of one forward pass: past some sixteen chat lines, larger ones gain nothing."""
+MAX_BATCH_COST = 1_024
+"""Of one batch, in characters and `ITEM_COST`: past some sixty chat lines, more gain nothing."""
 
-MAX_QUEUE_COST = 16_384
-"""Tokens that may wait: a second's worth of chat on one slow core."""
+MAX_QUEUE_COST = 131_072
+"""Of all that waits: seven full lists of chat lines."""
 
 ITEM_COST = 8
-"""What a message costs beside its tokens, in tokens."""
+"""What a message costs beside its characters, in characters."""
 
-SLICE = 32
-"""Messages of one list that are prepared in one go, while everybody else waits."""
+LIVE_LIST = 16
+"""A list of up to so many messages may be what somebody waits to see; a longer one is bulk."""
+
+ON_LOOP_S = 0.01
+"""A batch that takes less is run on the event loop."""
 
 
-def cost(prepared: Prepared) -> int:
-    """What it takes to score a message, in tokens."""
-    return ITEM_COST + sum(len(view.text) for view in prepared.visible.views)
+def cost(message: Message) -> int:
+    """What it takes to judge a message, in characters."""
+    return ITEM_COST + len(message.text)
 
 
 class Online:
-    """A moderator behind a runner. Make and use it on one event loop."""
+    """A moderator behind a cache and a runner. Make and use it on one event loop.
+
+    Args:
+        moderator: judges.
+        cache: Decisions to remember; 0 for none.
+        deadline: seconds after which nobody waits for an answer any more, where a caller does not
+            say; None for never.
+        max_batch_cost: see `Runner`.
+        max_queue_cost: see `Runner`.
+    """
 
     def __init__(
         self,
         moderator: Moderator,
         *,
+        cache: int = 0,
+        deadline: float | None = None,
         max_batch_cost: int = MAX_BATCH_COST,
         max_queue_cost: int = MAX_QUEUE_COST,
     ) -> None:
         self.moderator = moderator
-        self.runner: Runner[Prepared, Scored] = Runner(
-            moderator.score, cost=cost, max_batch_cost=max_batch_cost, max_queue_cost=max_queue_cost
+        self.recorder = Recorder()
+        self.cache = Cache(cache)
+        self._keys = Keys(moderator)
+        self._deadline = deadline
+        self._work = getattr(moderator.scorer, "work", Work())
+        self.runner: Runner[Message, Decision] = Runner(
+            self._judge,
+            cost=cost,
+            max_batch_cost=max_batch_cost,
+            max_queue_cost=max_queue_cost,
+            recorder=self.recorder,
         )
 
     @classmethod
-    def load(cls, artifact: Path, policy: Path) -> Online:
-        """Load an artifact folder and a policy file.
+    def load(
+        cls, artifact: Path, policy: Path, *, cache: int = 0, deadline: float | None = None
+    ) -> Online:
+        """Load an artifact folder and a policy file; the rest is as for the class.
 
         Raises:
             InvalidArtifact: the folder cannot be used.
             InvalidPolicy: the file cannot be used.
         """
-        return cls(Moderator(Classifier.load(artifact), Policy.load(policy)))
+        moderator = Moderator(Classifier.load(artifact), Policy.load(policy))
+        return cls(moderator, cache=cache, deadline=deadline)
 
     @property
     def alive(self) -> bool:
@@ -72,53 +95,92 @@ class Online:
         return self.runner.alive
 
     async def warm_up(self) -> None:
-        """Judge lines of all lengths, alone and together: the first of a kind are slow."""
+        """Judge lines of all lengths, alone and together: the first of a kind are slow.
+
+        Decides how the runner runs, too.
+        """
         lines = [Message("가나다 abc 123 " * repeats) for repeats in (1, 2, 4, 8, 16)]
         for line in lines:
-            await self.moderate(line)
-        await self.moderate_many(lines * 16)
+            await self.runner.submit([line])
+        for _ in range(8):
+            await self.runner.submit(lines * 16)
+        self.runner.on_loop = self.runner.batch_seconds < ON_LOOP_S
+        self.recorder.clear()
 
-    async def moderate(self, message: Message) -> Decision:
+    async def moderate(self, message: Message, deadline: float | None = None) -> Decision:
         """Judge one message.
 
+        Args:
+            message: to judge.
+            deadline: seconds from now; by default that of the class.
+
         Raises:
             Overloaded: too much is waiting.
+            DeadlineExceeded: it was not judged in time.
             ScoringFailed: the engine failed on this message.
         """
-        prepared = self.moderator.prepare(message)
-        [scored] = await self.runner.submit([prepared])
-        return self.moderator.decide(prepared, scored)
+        key = self._keys.of(message)
+        decision = self.cache.get(key)
+        if decision is None:
+            self.recorder.misses += 1
+            [decision] = await self._judged([message], [key], deadline)
+            self.cache.put(key, decision)
+        else:
+            self.recorder.hits += 1
+        return self._answer(message, decision)
 
-    async def moderate_many(self, messages: Sequence[Message]) -> list[Decision]:
+    async def moderate_many(
+        self, messages: Sequence[Message], deadline: float | None = None
+    ) -> list[Decision]:
         """Judge a list of messages: one Decision each, in order.
-
-        The list goes slice by slice, with one slice ahead of the engine: single messages of others
-        get their turn in between, and the engine has no pause.
 
         Raises:
             Overloaded: too much is waiting.
+            DeadlineExceeded: not all were judged in time.
             ScoringFailed: the engine failed on one of these messages.
         """
-        decisions: list[Decision] = []
-        ahead: deque[tuple[list[Prepared], Future[list[Scored]]]] = deque()
-        try:
-            for start in range(0, len(messages), SLICE):
-                prepared = [self.moderator.prepare(m) for m in messages[start : start + SLICE]]
-                ahead.append((prepared, self.runner.submit(prepared, admitted=start > 0)))
-                if len(ahead) > 1:
-                    decisions += await self._decisions(*ahead.popleft())
-            while ahead:
-                decisions += await self._decisions(*ahead.popleft())
-        finally:
-            for _, future in ahead:
-                future.cancel()
-        return decisions
-
-    async def _decisions(
-        self, prepared: list[Prepared], future: Future[list[Scored]]
-    ) -> list[Decision]:
-        return [self.moderator.decide(p, s) for p, s in zip(prepared, await future, strict=True)]
+        keys = [self._keys.of(message) for message in messages]
+        decisions = [self.cache.get(key) for key in keys]
+        missing = [i for i, decision in enumerate(decisions) if decision is None]
+        self.recorder.hits += len(keys) - len(missing)
+        self.recorder.misses += len(missing)
+        judged = await self._judged(
+            [messages[i] for i in missing], [keys[i] for i in missing], deadline
+        )
+        for i, decision in zip(missing, judged, strict=True):
+            self.cache.put(keys[i], decision)
+            decisions[i] = decision
+        return [
+            self._answer(message, decision)
+            for message, decision in zip(messages, decisions, strict=True)
+            if decision is not None
+        ]
 
     async def close(self) -> None:
         """Answer what was accepted, then stop."""
         await self.runner.close()
+
+    async def _judged(
+        self, messages: list[Message], keys: list[Key], deadline: float | None
+    ) -> list[Decision]:
+        deadline = self._deadline if deadline is None else deadline
+        bulk = len(messages) > LIVE_LIST
+        try:
+            return await self.runner.submit(messages, keys=keys, deadline=deadline, bulk=bulk)
+        except DeadlineExceeded:
+            self.recorder.late += 1
+            raise
+
+    def _answer(self, message: Message, decision: Decision) -> Decision:
+        self.recorder.decided(decision)
+        return decision.with_id(message.id)
+
+    def _judge(self, messages: list[Message]) -> list[Decision]:
+        work, recorder = self._work, self.recorder
+        seconds, tokens, padded = work.seconds, work.tokens, work.padded_tokens
+        decisions = self.moderator.moderate(messages)
+        recorder.messages.add(len(messages))
+        recorder.forward.add(work.seconds - seconds)
+        recorder.tokens.add(work.tokens - tokens)
+        recorder.padded_tokens += work.padded_tokens - padded
+        return decisions

@@ -1,28 +1,42 @@
 """The adaptive-batching runner: many waiting items → few calls of one function.
 
-The event loop puts work into an inbox; one thread takes what has gathered there, calls the function
-for as many items as make one batch, and hands the outcomes back. The thread never waits while there
-is work, so a lone item goes at once, and batches grow by themselves while the function is busy.
-Each side keeps its own state and the inbox is all that they share: there is no lock.
+Items wait in the event loop's own memory. As soon as the loop has read what has come in, it takes
+as many as make one batch and calls the function; meanwhile more come in. So a lone item never waits
+for company, the engine never idles while an item waits, and batches grow by themselves under load.
+
+A function is called on a thread of its own until `on_loop` says that it is short: handing a batch
+to a thread and back then costs more than the call (docs/decisions/0013).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from gounmal.batches import Item, Unit, Waiting
+from gounmal.batches import BULK_SHARE, Entry, Unit, Waiting
 from gounmal.errors import Overloaded, ScoringFailed
+from gounmal.telemetry import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+BATCH_S = 0.008
+"""Two batches fit into the 20 ms that a live line may take, so long as 8 ms make one."""
+
+MIN_BATCH_COST = 64
+"""However slow the engine, so much may go together: alone it would be slower still."""
+
+WAIT_S = 0.04
+"""Live work that would have to wait longer is refused: better an early no than a late yes."""
+
+BULK_WAIT_S = 0.5
+"""The same for bulk."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,103 +45,204 @@ class Runner(Generic[T, R]):
     """Runs one function, in batches, for many callers. Make and use it on one event loop.
 
     Args:
-        score: items → outcomes, one each, in order; called on the runner's thread.
+        run: items → outcomes, one each, in order.
         cost: of one item, such as its tokens; at least 1.
-        max_batch_cost: longest item × items of one call, unless one item alone costs more.
-        max_queue_cost: with this much waiting or running, new work is refused.
-        max_padding: longest item × items over the sum of their costs, at most.
+        max_batch_cost: of the items of one call, unless one item alone costs more.
+        max_queue_cost: with this much waiting, new work is refused.
+        batch_s: seconds that one call should take at most, `MIN_BATCH_COST` in any case.
+        wait_s: estimated seconds beyond which live work is refused.
+        recorder: told what happens.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (limits, each named)
         self,
-        score: Callable[[list[T]], Sequence[R]],
+        run: Callable[[list[T]], Sequence[R]],
         *,
         cost: Callable[[T], int],
         max_batch_cost: int,
         max_queue_cost: int,
-        max_padding: float = 1.2,
+        batch_s: float = BATCH_S,
+        wait_s: float = WAIT_S,
+        recorder: Recorder | None = None,
     ) -> None:
-        self._score = score
+        self.on_loop = False
+        self.recorder = recorder or Recorder()
+        self._run = run
         self._cost = cost
+        self._max_batch_cost = max_batch_cost
         self._max_queue_cost = max_queue_cost
-        self._waiting: Waiting[T, R] = Waiting(max_cost=max_batch_cost, max_padding=max_padding)
-        self._loop = asyncio.get_running_loop()
-        self._inbox: SimpleQueue[list[Item[T, R]] | None] = SimpleQueue()
-        self._accepted: set[asyncio.Future[list[R]]] = set()
-        self._accepted_cost = 0
+        self._batch_s = batch_s
+        self._wait_s = wait_s
+        self._waiting: Waiting[T, R] = Waiting()
+        self._open: dict[Hashable, Entry[T, R]] = {}
+        self._running: list[Entry[T, R]] = []
+        self._due = False
         self._seconds_per_cost = 0.0
+        self._batch_seconds = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gounmal-runner")
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="gounmal-runner", daemon=True)
-        self._thread.start()
+        self._drained: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        """Items that have no outcome yet."""
+        return len(self._waiting) + len(self._running)
 
     @property
     def alive(self) -> bool:
-        """Can it still answer?"""
-        return self._thread.is_alive()
+        """Does it still take work?"""
+        return not self._closing
 
-    def submit(self, items: Sequence[T], *, admitted: bool = False) -> asyncio.Future[list[R]]:
-        """Have items scored: a future of one outcome for each, in order.
+    @property
+    def batch_seconds(self) -> float:
+        """What a full batch has taken lately."""
+        return self._batch_seconds
 
-        Cancel the future when the caller leaves: what has not been scored by then never will be.
+    def submit(
+        self,
+        items: Sequence[T],
+        *,
+        keys: Sequence[Hashable] | None = None,
+        deadline: float | None = None,
+        bulk: bool = False,
+    ) -> asyncio.Future[list[R]]:
+        """Have items run: a future of one outcome for each, in order.
+
+        Cancel the future when the caller leaves: what has not been run by then never will be,
+        unless somebody else wants it too.
 
         Args:
-            items: answered as a unit, though not always scored in one batch.
-            admitted: a further part of work that was accepted before, so not to be refused.
+            items: answered as a unit, though not always run in one batch.
+            keys: of the items; what has the same key as something that has no outcome yet is not
+                run again.
+            deadline: seconds from now; an item whose turn has not come by then is not run.
+            bulk: live work may go first.
 
         Raises:
             Overloaded: too much is waiting already, or the runner is closing; at once.
             ScoringFailed: (from the future) the function failed on at least one of these items.
+            DeadlineExceeded: (from the future) the deadline has passed.
         """
-        if not admitted and (self._closing or self._accepted_cost >= self._max_queue_cost):
-            raise Overloaded(self._accepted_cost * self._seconds_per_cost)
+        now = time.monotonic()
+        self._admit(len(items), now, bulk=bulk)
         future: asyncio.Future[list[R]] = self._loop.create_future()
         if not items:
             future.set_result([])
             return future
-        unit: Unit[R] = Unit(future, len(items))
-        entries = [Item(item, self._cost(item), unit, i) for i, item in enumerate(items)]
-        cost = sum(entry.cost for entry in entries)
-        self._accepted.add(future)
-        self._accepted_cost += cost
-
-        def leave(_: Any) -> None:
-            self._accepted.discard(future)
-            self._accepted_cost -= cost
-
-        future.add_done_callback(leave)
-        self._inbox.put(entries)
+        until = None if deadline is None else now + deadline
+        unit: Unit[R] = Unit(future, len(items), [None] * len(items), until)
+        for position, item in enumerate(items):
+            key = keys[position] if keys else None
+            entry = self._open.get(key) if key is not None else None
+            if entry is not None:
+                entry.claims.append((unit, position))
+                if not bulk:
+                    self._waiting.promote(entry)
+                continue
+            entry = Entry(item, key, self._cost(item), now, [(unit, position)], bulk)
+            self._waiting.add(entry)
+            if key is not None:
+                self._open[key] = entry
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._step)
         return future
 
-    async def close(self) -> None:
-        """Refuse new work, answer all that was accepted, stop the thread."""
-        self._closing = True
-        while self._accepted:
-            await asyncio.wait(self._accepted)
-        self._inbox.put(None)
-        await asyncio.to_thread(self._thread.join)
+    def _admit(self, count: int, now: float, *, bulk: bool) -> None:
+        """Raise `Overloaded` where what comes now would wait too long."""
+        cost = self._waiting.cost
+        wait = cost * self._seconds_per_cost if bulk else self._live_wait(now)
+        limit = max(BULK_WAIT_S if bulk else self._wait_s, 2 * self._batch_seconds)
+        if wait > limit or cost >= self._max_queue_cost or self._closing:
+            self.recorder.shed += count
+            raise Overloaded(wait)
 
-    def _work(self) -> None:
-        """Of the thread: batch after batch until `close`."""
-        while True:
-            # Wait only with nothing to do; otherwise take along whatever has come in meanwhile.
-            while not self._waiting or not self._inbox.empty():
-                entries = self._inbox.get()
-                if entries is None:
-                    return
-                self._waiting.add(entries)
-            if batch := self._waiting.take():
-                start = time.perf_counter()
-                outcomes = self._outcomes([item.value for item in batch])
-                pace = (time.perf_counter() - start) / sum(item.cost for item in batch)
-                self._seconds_per_cost += 0.1 * (pace - self._seconds_per_cost)
-                if failures := [o for o in outcomes if isinstance(o, ScoringFailed)]:
-                    logger.warning("%d of %d failed: %s", len(failures), len(batch), failures[0])
-                self._loop.call_soon_threadsafe(_settle, batch, outcomes)
+    def _live_wait(self, now: float) -> float:
+        """Estimated seconds until the turn of a live item that comes now."""
+        waiting = self._waiting
+        ahead = waiting.live_cost / (1 - BULK_SHARE if waiting.bulk else 1)
+        wait = ahead * self._seconds_per_cost
+        if waiting.live_cost > self._max_batch_cost:
+            # The loop may be what is slow, not the engine: then the oldest has waited long already.
+            wait = max(wait, now - waiting.live[0].since)
+        return wait
+
+    async def close(self) -> None:
+        """Refuse new work, answer all that was accepted."""
+        self._closing = True
+        if self._due:
+            self._drained = self._drained or self._loop.create_future()
+            await self._drained
+        self._thread.shutdown()
+
+    def _step(self) -> None:
+        """Run the next batch, or rest."""
+        limit = float(self._max_batch_cost)
+        if self._seconds_per_cost:
+            limit = min(limit, max(self._batch_s / self._seconds_per_cost, MIN_BATCH_COST))
+        start = time.monotonic()
+        self._running, dropped = self._waiting.take(limit, start)
+        for entry in dropped:
+            self._forget(entry)
+        self.recorder.dropped += len(dropped)
+        if not self._running:
+            self._due = False
+            if self._drained and not self._drained.done():
+                self._drained.set_result(None)
+            return
+        for entry in self._running:
+            self.recorder.wait.add(start - entry.since)
+        values = [entry.value for entry in self._running]
+        if self.on_loop:
+            self._settle(self._outcomes(values), start, limit)
+        else:
+            running = self._loop.run_in_executor(self._thread, self._outcomes, values)
+            running.add_done_callback(lambda done: self._settle(done.result(), start, limit))
+
+    def _settle(self, outcomes: list[R | ScoringFailed], start: float, limit: float) -> None:
+        """Note the outcomes, answer the units that are complete, go on."""
+        seconds = time.monotonic() - start
+        batch, self._running = self._running, []
+        self._keep_pace(seconds, sum(entry.cost for entry in batch), limit)
+        failures = 0
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            self._forget(entry)
+            failed = isinstance(outcome, ScoringFailed)
+            failures += failed
+            for unit, position in entry.claims:
+                if unit.future.done():
+                    continue
+                if failed:
+                    unit.future.set_exception(cast("ScoringFailed", outcome))
+                    continue
+                unit.results[position] = cast("R", outcome)
+                unit.missing -= 1
+                if not unit.missing:
+                    unit.future.set_result(cast("list[R]", unit.results))
+        if failures:
+            self.recorder.failed += failures
+            first = next(o for o in outcomes if isinstance(o, ScoringFailed))
+            logger.warning("%d of %d failed: %s", failures, len(batch), first)
+        self._loop.call_soon(self._step)
+
+    def _keep_pace(self, seconds: float, cost: int, limit: float) -> None:
+        # A small batch says little of the pace: most of its time is what any batch takes.
+        if cost < limit / 4:
+            return
+        pace, known = seconds / cost, self._seconds_per_cost
+        # Quick to believe that it is fast: a slow batch may be a machine that did something else.
+        share = 1 if not known else 0.5 if pace < known else 0.05
+        self._seconds_per_cost += share * (pace - known)
+        self._batch_seconds += share * (seconds - self._batch_seconds)
+
+    def _forget(self, entry: Entry[T, R]) -> None:
+        if entry.key is not None:
+            del self._open[entry.key]
 
     def _outcomes(self, values: list[T]) -> list[R | ScoringFailed]:
-        """Score a batch; where that fails, its halves, so that only what is bad itself fails."""
+        """Run a batch; where that fails, its halves, so that only what is bad itself fails."""
         try:
-            outcomes = list(self._score(values))
+            outcomes = list(self._run(values))
         except Exception as error:  # noqa: BLE001  (whatever it is, it ends here: callers must hear)
             # Of a foreign error only the type: its text may quote the message's.
             foreign = ScoringFailed(f"the engine raised {type(error).__name__}")
@@ -140,20 +255,3 @@ class Runner(Generic[T, R]):
             return [failure]
         middle = len(values) // 2
         return [*self._outcomes(values[:middle]), *self._outcomes(values[middle:])]
-
-
-def _settle(batch: list[Item[T, R]], outcomes: list[R | ScoringFailed]) -> None:
-    """Of the loop: note the outcomes, answer the units that are complete."""
-    for item, outcome in zip(batch, outcomes, strict=True):
-        unit = item.unit
-        unit.missing -= 1
-        if isinstance(outcome, ScoringFailed):
-            unit.failure = outcome
-        else:
-            unit.results[item.position] = outcome
-        if unit.missing or unit.future.done():
-            continue
-        if unit.failure:
-            unit.future.set_exception(unit.failure)
-        else:
-            unit.future.set_result([unit.results[i] for i in range(len(unit.results))])

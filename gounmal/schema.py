@@ -6,7 +6,7 @@ turn foreign input into them and them into JSON.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -155,6 +155,10 @@ class Decision:
     model: str
     mode: Mode
     id: str | None = field(default=None)
+
+    def with_id(self, id_: str | None) -> Decision:
+        """The same Decision on another message of the same text."""
+        return self if self.id == id_ else replace(self, id=id_)
 
     def to_dict(self) -> dict[str, Any]:
         """The Decision as JSON-ready values, keys in the order of the contract."""
