@@ -29,6 +29,7 @@ from gounmal.errors import GounmalError
 from gounmal.frames import PATH
 from gounmal.ndjson import LineStreams
 from gounmal.policy import Policy
+from gounmal.scrape import Metrics
 from gounmal.shutdown import OpenStreams, before_shutdown
 from gounmal.store import ModelReference
 from gounmal.stream import LiveStreams
@@ -38,13 +39,13 @@ from gounmal.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gounmal.exposition import Exporter
     from gounmal.online import Online
 
 DRAIN_S = 5
 """Seconds that open streams get to be answered when the server is told to end."""
 
 HERE = Path(__file__).parent
-SETTINGS = Settings.read(HERE)
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def one_line() -> Iterator[None]:
 
 
 with one_line():
+    SETTINGS = Settings.read(HERE)
     CONFIGURATION = read_configuration(HERE / "configuration.yaml")
 
 
@@ -116,7 +118,8 @@ ROUTES = (
 
 
 def fronted(service: Any) -> Any:
-    """Let `Front` answer at the doors: middleware that is added later does not see it."""
+    """Count requests, and answer at the doors: middleware that is added later sees none of it."""
+    service.add_asgi_middleware(Metrics)
     service.add_asgi_middleware(Front, doors=DOORS)
     return service
 
@@ -129,6 +132,7 @@ class Gounmal:
 
     artifact = ModelReference(SETTINGS.model)
     online: Online
+    exporter: Exporter
 
     @bentoml.on_deployment
     @staticmethod
@@ -140,10 +144,19 @@ class Gounmal:
     @bentoml.on_startup
     async def open(self) -> None:
         """Load and warm up: only then is the worker ready."""
-        from gounmal.online import Online  # noqa: PLC0415  (who starts the workers needs no engine)
+        # Who starts the workers needs no engine.
+        from gounmal.exposition import Exporter  # noqa: PLC0415
+        from gounmal.online import Online  # noqa: PLC0415
 
-        self.online = Online.load(Path(self.artifact.path), SETTINGS.policy)
+        self.online = Online.load(
+            Path(self.artifact.path),
+            SETTINGS.policy,
+            cache=SETTINGS.cache,
+            deadline=SETTINGS.deadline,
+        )
         await self.online.warm_up()
+        self.exporter = Exporter(self.online)
+        self.exporter.start()
         before_shutdown(STREAMS.close, within=DRAIN_S)
         # What lives now lives on: no collection need look through it again.
         gc.collect()
@@ -153,6 +166,7 @@ class Gounmal:
     async def close(self) -> None:
         """Answer what was accepted."""
         await self.online.close()
+        self.exporter.stop()
 
     def __is_alive__(self) -> bool:
         """For `/livez`."""

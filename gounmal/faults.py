@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 from traceback import format_tb
-from typing import Any
 
 from gounmal.bodies import Refused
 from gounmal.errors import DeadlineExceeded, InvalidMessage, Overloaded, ScoringFailed
@@ -22,15 +20,8 @@ class Fault:
     """Of the answer over HTTP."""
     message: str
     field: str | None = None
-    retry_after_s: int | None = None
+    retry_after_s: float | None = None
     """When to try again, where that will help."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready values."""
-        said: dict[str, Any] = {"field": self.field, "message": self.message}
-        if self.retry_after_s is not None:
-            said["retry_after"] = self.retry_after_s
-        return said
 
 
 def explain(error: Exception, *, whole: str, door: str) -> Fault:
@@ -47,9 +38,7 @@ def explain(error: Exception, *, whole: str, door: str) -> Fault:
         case Refused():
             return Fault(error.status, error.message, whole)
         case Overloaded():
-            seconds = max(1, math.ceil(error.retry_after_s))
-            message = f"too much is waiting: try again in {seconds} s"
-            return Fault(429, message, retry_after_s=seconds)
+            return Fault(429, "too much is waiting", retry_after_s=error.retry_after_s)
         case ScoringFailed():
             return Fault(503, "this could not be scored: try again")
         case DeadlineExceeded():

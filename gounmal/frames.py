@@ -27,9 +27,6 @@ MAX_FRAME = 1 << 16
 MAX_IN_FLIGHT = 256
 """Messages of one connection that were read and not yet answered; beyond, it is not read from."""
 
-GROUP = 16
-"""Messages that are judged, and so answered, together when they have come together."""
-
 PATH = "/stream"
 
 Asked = Message | bytes
@@ -97,7 +94,11 @@ async def _judge(judge: Judge, messages: list[Message], *, patient: bool) -> lis
 def failed(error: Exception, *, id_: str | None, whole: str = "frame") -> bytes:
     """The answer to one message that came to nothing, as JSON."""
     fault = explain(error, whole=whole, door=PATH)
-    return orjson.dumps({"id": id_, "error": fault.to_dict()})
+    said: dict[str, Any] = {"field": fault.field, "message": fault.message}
+    if fault.retry_after_s is not None:
+        said["retry_after"] = max(0.01, round(fault.retry_after_s, 2))
+        said["message"] += f": try again in {said['retry_after']:g} s"
+    return orjson.dumps({"id": id_, "error": said})
 
 
 def _id_of(value: Any) -> str | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
-from gounmal.frames import GROUP, MAX_FRAME, MAX_IN_FLIGHT, answer, read
+from gounmal.frames import MAX_FRAME, MAX_IN_FLIGHT, answer, read
 from gounmal.interrupt import Interruptible
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gounmal.shutdown import OpenStreams
 
 MEDIA_TYPE = "application/x-ndjson"
+
+GROUP = 32
+"""Lines that are judged together when they have come together: as bulk, which lets live work by."""
 
 BEGIN_S = 1.0
 """The answer begins with the body's first bytes or after so long: silence would time out."""

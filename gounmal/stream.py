@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gounmal.frames import GROUP, MAX_IN_FLIGHT, answer, read
+from gounmal.frames import MAX_IN_FLIGHT, answer, read
 from gounmal.interrupt import Interruptible
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 GOING_AWAY = 1001
 """Close code of a server that shuts down: connect again, and get another worker."""
+
+GROUP = 16
+"""Frames that are judged, and so answered, together when they have come together: as live work."""
 
 GONE = (OSError, RuntimeError)
 """What an ASGI server raises when there is nobody to send to: the first by the standard, the second

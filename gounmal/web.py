@@ -12,6 +12,7 @@ headers to add, and calls from within.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -204,10 +205,13 @@ def _fault(error: Exception, path: str) -> Answer:
     if isinstance(error, Departed):
         return _answer(CLIENT_CLOSED_REQUEST, {"error": {"field": None, "message": "you left"}})
     fault = explain(error, whole="body", door=path)
-    said = {"field": fault.field, "message": fault.message}
-    answer = _answer(fault.status, {"error": said})
+    message, headers = fault.message, []
     if fault.retry_after_s is not None:
-        answer.headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+        seconds = max(1, math.ceil(fault.retry_after_s))  # the header knows no fractions
+        message += f": try again in {seconds} s"
+        headers.append((b"retry-after", b"%d" % seconds))
+    answer = _answer(fault.status, {"error": {"field": fault.field, "message": message}})
+    answer.headers.extend(headers)
     return answer
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gounmal.frames import GROUP, MAX_FRAME, MAX_IN_FLIGHT
+from gounmal.frames import MAX_FRAME, MAX_IN_FLIGHT
 from gounmal.moderator import Moderator
 from gounmal.online import Online
 from gounmal.shutdown import OpenStreams
-from gounmal.stream import LiveStreams
+from gounmal.stream import GROUP, LiveStreams
 from gounmal.wire import DecisionBody
 from tests.service.streams import PRIVATE, Full, Gate, Peer, Picky, line, settle
 
@@ -134,8 +134,8 @@ async def test_any_frames_get_as_many_answers(judge, frames):
 async def test_too_much_is_said_and_when_to_try_again():
     async with connected(Full()) as socket:
         [fault] = await socket.ask(line(PRIVATE, id="7"))
-    message = "too much is waiting: try again in 3 s"
-    assert fault == {"id": "7", "error": {"field": None, "message": message, "retry_after": 3}}
+    message = "too much is waiting: try again in 2.4 s"
+    assert fault == {"id": "7", "error": {"field": None, "message": message, "retry_after": 2.4}}
 
 
 async def test_what_fails_has_no_neighbours(judge, caplog):
