@@ -150,7 +150,7 @@ def test_ten_thousand_requests_over_64_connections(server, environment, artifact
     [worker] = server.workers()
     assert worker.memory_info().rss <= 400e6
     metrics = httpx.get(server.url + "/metrics").text
-    assert 'http_response_code="5' not in "".join(
+    assert 'status="5' not in "".join(
         line for line in metrics.splitlines(keepends=True) if not line.endswith(" 0.0\n")
     )
 
