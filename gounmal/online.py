@@ -26,6 +26,9 @@ MAX_BATCH_COST = 1_024
 MAX_QUEUE_COST = 131_072
 """Of all that waits: seven full lists of chat lines."""
 
+MIN_QUEUE_COST = 4_096
+"""A hundred chat lines may wait even on a machine that is busy with something else."""
+
 ITEM_COST = 8
 """What a message costs beside its characters, in characters."""
 
@@ -73,6 +76,7 @@ class Online:
             cost=cost,
             max_batch_cost=max_batch_cost,
             max_queue_cost=max_queue_cost,
+            min_queue_cost=MIN_QUEUE_COST,
             recorder=self.recorder,
         )
 

@@ -29,7 +29,7 @@ R = TypeVar("R")
 BATCH_S = 0.008
 """Two batches fit into the 20 ms that a live line may take, so long as 8 ms make one."""
 
-MIN_BATCH_COST = 64
+MIN_BATCH_COST = 256
 """However slow the engine, so much may go together: alone it would be slower still."""
 
 WAIT_S = 0.04
@@ -49,6 +49,7 @@ class Runner(Generic[T, R]):
         cost: of one item, such as its tokens; at least 1.
         max_batch_cost: of the items of one call, unless one item alone costs more.
         max_queue_cost: with this much waiting, new work is refused.
+        min_queue_cost: with no more than this waiting, it is not, whatever the estimate.
         batch_s: seconds that one call should take at most, `MIN_BATCH_COST` in any case.
         wait_s: estimated seconds beyond which live work is refused.
         recorder: told what happens.
@@ -61,6 +62,7 @@ class Runner(Generic[T, R]):
         cost: Callable[[T], int],
         max_batch_cost: int,
         max_queue_cost: int,
+        min_queue_cost: int = 0,
         batch_s: float = BATCH_S,
         wait_s: float = WAIT_S,
         recorder: Recorder | None = None,
@@ -71,6 +73,7 @@ class Runner(Generic[T, R]):
         self._cost = cost
         self._max_batch_cost = max_batch_cost
         self._max_queue_cost = max_queue_cost
+        self._min_queue_cost = min_queue_cost
         self._batch_s = batch_s
         self._wait_s = wait_s
         self._waiting: Waiting[T, R] = Waiting()
@@ -153,7 +156,8 @@ class Runner(Generic[T, R]):
         cost = self._waiting.cost
         wait = cost * self._seconds_per_cost if bulk else self._live_wait(now)
         limit = max(BULK_WAIT_S if bulk else self._wait_s, 2 * self._batch_seconds)
-        if wait > limit or cost >= self._max_queue_cost or self._closing:
+        too_long = wait > limit and cost > self._min_queue_cost
+        if too_long or cost >= self._max_queue_cost or self._closing:
             self.recorder.shed += count
             raise Overloaded(wait)
 
