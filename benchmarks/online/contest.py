@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def measure(doors: Sequence[Contender], *, bench: Bench, plan: Plan) -> Iterator
         NotStarted: it does not answer.
     """
     first = doors[0]
-    _check(first)
+    _check(first, bench.port)
     programs = environment(first.environment, bench.folder)
     slug = re.sub(r"\W+", "-", first.name)
     state = bench.folder / "state" / slug
@@ -94,8 +95,11 @@ def measure(doors: Sequence[Contender], *, bench: Bench, plan: Plan) -> Iterator
                 yield {**found, **_everything(scenarios, overload_s)}
 
 
-def _check(contender: Contender) -> None:
+def _check(contender: Contender, port: int) -> None:
     """Before anything is started: can it be?"""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise NotStarted(f"something else listens on port {port}")
     if contender.needs and not (ROOT / contender.needs).is_file():
         raise NotStarted(f"no {contender.needs}: `python -m train` makes it")
     known = (ROOT / "gounmal" / "config.py").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -101,12 +101,14 @@ class Server:
     def stop(self) -> None:
         """End all of its processes: first politely, after a while not."""
         self._process.terminate()
-        deadline = time.monotonic() + GRACE_S
-        while self._processes() and time.monotonic() < deadline:
-            time.sleep(0.2)
-            self._process.poll()
-        for process in self._processes():
-            process.send_signal(signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            left = self._processes()
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            psutil.wait_procs(left, GRACE_S / 2)
         self._process.wait()
 
     def complaint(self) -> str:

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import numpy as np
 
 from benchmarks.online.generator import Generator, Run
-from benchmarks.online.soak import same
+from benchmarks.online.soak import TOLERANCE, same
 from benchmarks.online.wire import Http, WebSocket, frame, http
 from gounmal import Message
 
@@ -93,18 +93,24 @@ class Target:
         """Is this the right answer to this request of the last run?"""
         codec = self.contender.codec
         start = (self._at + number) % len(self._requests) * codec.lines
+        expected = islice(self.chat.decisions, start, start + codec.lines)
         try:
             said = codec.decode(body)
-        except (ValueError, KeyError, TypeError):
+            return len(said) == codec.lines and all(
+                self._equal(one, other) for one, other in zip(said, expected, strict=True)
+            )
+        except (ValueError, KeyError, TypeError):  # not even of the form
             return False
-        expected = islice(self.chat.decisions, start, start + codec.lines)
-        return len(said) == codec.lines and all(
-            self._equal(one, other) for one, other in zip(said, expected, strict=True)
-        )
 
     def _equal(self, said: Any, expected: dict[str, Any]) -> bool:
         if not self.contender.codec.ids:
             expected = {**expected, "id": None}
+        if self.contender.tolerance > TOLERANCE:
+            scores = expected["scores"]
+            return bool(said["id"] == expected["id"]) and all(
+                abs(said["scores"][label] - scores[label]) <= self.contender.tolerance
+                for label in scores
+            )
         return said == expected or same(said, expected)
 
     def counted(self) -> dict[str, float]:

@@ -23,7 +23,9 @@ class Model(mlflow.pyfunc.PythonModel):
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
         """One Decision each."""
-        return judge(self.moderator, model_input)
+        # What was a string in JSON comes as an array without dimensions.
+        bodies = [{key: str(value) for key, value in row.items()} for row in model_input]
+        return judge(self.moderator, bodies)
 
 
 mlflow.models.set_model(Model())
