@@ -2,8 +2,8 @@
 
 Each door hands its request to `gounmal.web` as it came. BentoML's own parsing would answer each
 kind of fault in another shape, and would log a traceback for a client's typing error. Over HTTP
-`Front` does so before BentoML has looked at the request at all, which takes two thirds off the cost
-of the way to a method; the methods are what clients and `/docs.json` know.
+`Front` does so even before BentoML's routing, which halves the cost of a request; the methods are
+what clients and `/docs.json` know.
 """
 
 # BentoML's decorators and base classes come without types.

@@ -15,6 +15,7 @@ from gounmal.bodies import Refused, parse, to_message
 from gounmal.errors import InvalidMessage, Overloaded, ScoringFailed
 from gounmal.faults import explain
 from gounmal.schema import MAX_ID_LENGTH, Message, check_string
+from gounmal.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ async def _judge(judge: Judge, messages: list[Message], *, patient: bool) -> lis
         except Exception as error:  # noqa: BLE001  (its text may quote ours, and the stream goes on)
             return [failed(error, id_=message.id) for message in messages]
         else:
-            return [orjson.dumps(decision.to_dict()) for decision in decisions]
+            return [encode(decision) for decision in decisions]
 
 
 def failed(error: Exception, *, id_: str | None, whole: str = "frame") -> bytes:

@@ -1,17 +1,51 @@
-"""What goes over the wire, described for the API's documentation page.
+"""What goes over the wire: Decisions as JSON, and a description for the API's documentation page.
 
-These models describe; they do not validate. The doors check what they read by hand (`gounmal.web`),
+The models describe; they do not validate. The doors check what they read by hand (`gounmal.web`),
 because each fault should get one short answer that never quotes the text.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from gounmal.schema import MAX_ID_LENGTH, MAX_TEXT_LENGTH, Action, Label, Mode, Reason, Source
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gounmal.schema import Decision
+
 MAX_TEXTS = 1024
 """Most texts of one `/moderate_many`."""
+
+
+def encode(decision: Decision) -> bytes:
+    """A Decision as JSON: `Decision.to_dict`, in half the time."""
+    return orjson.dumps(_fields(decision), option=orjson.OPT_NON_STR_KEYS)
+
+
+def encode_many(decisions: Sequence[Decision]) -> bytes:
+    """Decisions as a JSON list."""
+    return orjson.dumps([_fields(one) for one in decisions], option=orjson.OPT_NON_STR_KEYS)
+
+
+def _fields(decision: Decision) -> dict[str, Any]:
+    # Enums and spans as they are: orjson writes them faster than Python looks up their values.
+    return {
+        "id": decision.id,
+        "action": decision.action,
+        "flagged": decision.flagged,
+        "labels": decision.labels,
+        "scores": decision.scores,
+        "spans": decision.spans,
+        "masked": decision.masked,
+        "reason": decision.reason,
+        "model": decision.model,
+        "mode": decision.mode,
+    }
 
 
 class MessageBody(BaseModel):

@@ -20,7 +20,8 @@ from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_m
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.moderator import Moderator
 from gounmal.online import Online
-from gounmal.wire import DecisionBody
+from gounmal.schema import Message
+from gounmal.wire import DecisionBody, encode, encode_many
 
 PRIVATE = "비밀문장"
 
@@ -76,6 +77,13 @@ async def test_a_list_gets_a_list(client):
     response = await client.post("/moderate_many", json={"texts": ["바보", "", "안녕"]})
     assert [d["reason"] for d in response.json()] == ["model", "empty", "clean"]
     assert (await client.post("/moderate_many", json={"texts": []})).json() == []
+
+
+@pytest.mark.parametrize("text", ["이 바보야", "바보 젠장 오랑캐", '😀 안녕 "\\', ""])
+def test_the_fast_way_to_json_is_that_of_the_core(fake_scorer, text):
+    decisions = Moderator(fake_scorer).moderate([Message(text, id="😀"), text])
+    assert encode_many(decisions) == orjson.dumps([d.to_dict() for d in decisions])
+    assert [encode(d) for d in decisions] == [orjson.dumps(d.to_dict()) for d in decisions]
 
 
 @pytest.mark.parametrize(
