@@ -87,7 +87,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="does it all work? no figures to keep")
     parser.add_argument("--only", action="append", help="contenders with this in their name")
-    parser.add_argument("--seconds", type=float, default=60, help="of gounmal's overload")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="of the overload of gounmal's /moderate"
+    )
     parser.add_argument("--server-cores", type=int, default=1)
     parser.add_argument("--port", type=int, default=3430, help="the first of five")
     parser.add_argument("--artifact", type=Path, default=Path("models/gounmal-ko"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.online.environments import ROOT, environment, versions
 from benchmarks.online.processes import Server
+from benchmarks.online.registry import OURS
 from benchmarks.online.scenarios import Scenarios
 from benchmarks.online.target import NotStarted, Target
 
@@ -47,7 +48,7 @@ class Bench:
     port: int
     """On which they listen; some take a few after it as well."""
     overload_s: float
-    """Of gounmal; of the others it is the plan's."""
+    """Of gounmal's `/moderate` without its cache; of the others it is the plan's."""
 
 
 def measure(doors: Sequence[Contender], *, bench: Bench, plan: Plan) -> Iterator[dict[str, Any]]:
@@ -91,7 +92,7 @@ def measure(doors: Sequence[Contender], *, bench: Bench, plan: Plan) -> Iterator
             if door.bulk:
                 yield {**found, "offline": scenarios.offline(BULK_CONNECTIONS)}
             else:
-                overload_s = bench.overload_s if door.ours else plan.overload
+                overload_s = bench.overload_s if door.name == OURS else plan.overload
                 yield {**found, **_everything(scenarios, overload_s)}
 
 

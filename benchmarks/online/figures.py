@@ -12,13 +12,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.online.generator import Run
-
     Check = Callable[[int, bytes], bool]
     """Is this body the right answer to the request of this number?"""
 
 SHED = (429, 503)
 """The server said that it would not: it has too much to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of requests, in the order in which they were due."""
+
+    due: NDArray[np.float64]
+    """Seconds after the start at which each was meant to be sent."""
+    sent: NDArray[np.float64]
+    """At which it was; NaN where it was not."""
+    done: NDArray[np.float64]
+    """At which its answer was complete; NaN where it had none."""
+    status: NDArray[np.int16]
+    """Of its answer; 0 where it had none."""
+    bodies: list[bytes]
+    seconds: float
+    """From the start to the end of the last answer or to the end of the time given."""
+    aborted: bool
+    """Ended early, because requests were waiting for too long."""
 
 
 @dataclass(frozen=True, slots=True)

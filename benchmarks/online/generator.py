@@ -10,11 +10,12 @@ from __future__ import annotations
 import gc
 import select
 from collections import deque
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from benchmarks.online.figures import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,25 +28,6 @@ if TYPE_CHECKING:
 
 LEAD_S = 0.02
 """Before the first request is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What became of requests, in the order in which they were due."""
-
-    due: NDArray[np.float64]
-    """Seconds after the start at which each was meant to be sent."""
-    sent: NDArray[np.float64]
-    """At which it was; NaN where it was not."""
-    done: NDArray[np.float64]
-    """At which its answer was complete; NaN where it had none."""
-    status: NDArray[np.int16]
-    """Of its answer; 0 where it had none."""
-    bodies: list[bytes]
-    seconds: float
-    """From the start to the end of the last answer or to the end of the time given."""
-    aborted: bool
-    """Ended early, because requests were waiting for too long."""
 
 
 class Generator:
@@ -149,15 +131,7 @@ class _Drive:
         self.waiting += 1
         self.sent[number] = perf_counter() - start
         try:
-            written = connection.socket.send(content)
-            if written < len(content):  # a long request to a slow reader
-                connection.socket.setblocking(True)
-                connection.socket.sendall(content[written:])
-                connection.socket.setblocking(False)
-        except BlockingIOError:
-            connection.socket.setblocking(True)
-            connection.socket.sendall(content)
-            connection.socket.setblocking(False)
+            _write(connection, content)
         except OSError:
             self._lose(connection)
 
@@ -205,3 +179,15 @@ class _Drive:
         for connection in list(self.open.values()):
             self._forget(connection)
         self.poll.close()
+
+
+def _write(connection: Connection, content: bytes) -> None:
+    """All of it; what does not fit into the socket's buffer is waited for."""
+    try:
+        written = connection.socket.send(content)
+    except BlockingIOError:
+        written = 0
+    if written < len(content):
+        connection.socket.setblocking(True)
+        connection.socket.sendall(content[written:])
+        connection.socket.setblocking(False)

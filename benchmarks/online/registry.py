@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from benchmarks.online.codecs import Codec
 
+OURS, PAIR = "gounmal /moderate", "BentoML pair, as documented"
 PLACES = "benchmarks.online.contenders"
 GOUNMAL = ("python", "-m", "gounmal.cli", "serve", "--host", "127.0.0.1", "--port", "{port}")
 OFF, ON = {"GOUNMAL_CACHE": "0"}, {"GOUNMAL_CACHE": "10000"}
@@ -89,7 +90,7 @@ CONTENDERS = [
         note="a runner service of its own behind the same door",
     ),
     Contender(
-        "BentoML pair, as documented",
+        PAIR,
         "bentoml",
         _bento("bento_pair:Door"),
         codec=codecs.WRAPPED,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.online.registry import OURS, PAIR
 from train.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-OURS, PAIR = "gounmal /moderate", "BentoML pair, as documented"
 
 
 def markdown(results: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ class Plan:
     """Before each measurement, and no part of it."""
     single: float = 3
     offline: float = 3
-    probe: float = 2
+    probe: float = 1.5
     """Of each rate that is tried."""
     confirm: float = 5
     """Of the rate that was found."""
@@ -49,7 +49,7 @@ class Plan:
     overload: float = 8
     apart: float = 0.06
     """How exactly the rate is found, as a share."""
-    tries: int = 9
+    tries: int = 8
     """Most rates that are tried."""
 
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from benchmarks.online.generator import Generator, Run
+from benchmarks.online.generator import Generator
 from benchmarks.online.soak import TOLERANCE, same
 from benchmarks.online.wire import Http, WebSocket, frame, http
 from gounmal import Message
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.online.figures import Run
     from benchmarks.online.generator import Connect
     from benchmarks.online.processes import Server
     from benchmarks.online.registry import Contender

@@ -17,8 +17,8 @@ import uvicorn
 from benchmarks.online import chart, environments, report
 from benchmarks.online.arrivals import ARRIVALS, bursty, dispersion, poisson
 from benchmarks.online.codecs import LINES, MANY, PLAIN, ROWS, V2
-from benchmarks.online.figures import Latency, outcome
-from benchmarks.online.generator import Generator, Run
+from benchmarks.online.figures import Latency, Run, outcome
+from benchmarks.online.generator import Generator
 from benchmarks.online.lines import chat, repeats
 from benchmarks.online.processes import Server
 from benchmarks.online.registry import CONTENDERS
