@@ -10,6 +10,7 @@ GounmalError
 ├── ModelNotFound         no such model in the store, or nothing in the store
 ├── InvalidArtifact       an artifact folder that is incomplete or from another version
 ├── ScoringFailed         the engine failed, or answered with another count than it was asked
+├── JobsUnavailable       the database of jobs does not answer
 ├── DeadlineExceeded      its deadline passed before its turn came: it was not scored
 └── Overloaded            the runner's queue is full: try again later
 ```
@@ -78,3 +79,7 @@ class Overloaded(GounmalError):  # noqa: N818
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"queue full: try again in {retry_after_s:.1f} s")
         self.retry_after_s = retry_after_s
+
+
+class JobsUnavailable(GounmalError):  # noqa: N818
+    """The database of jobs does not answer; nothing of its URL is said."""

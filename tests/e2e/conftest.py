@@ -57,6 +57,8 @@ class ServingEnvironment:
         foreign = ("PYTHON", "BENTOML_", "GOUNMAL_", "VIRTUAL_ENV", "COV_")
         own = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         own |= {"BENTOML_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        own |= {"BENTOML_HOST": "127.0.0.1"}  # where no API key is needed
+        own["GOUNMAL_STATE"] = str(self.home / "state")
         return own | {"PATH": f"{SERVE_BIN}{os.pathsep}{own['PATH']}"} | more
 
     def run(self, *command: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess:
