@@ -1,7 +1,7 @@
 """The command line: `gounmal serve · moderate · scan · evaluate · models · demo`.
 
 Exit codes: 0 it worked; 1 it was interrupted, or a bug (with a traceback); 2 the input, an option
-or the installation is at fault, and one line on stderr says how.
+or the installation is at fault, and one line on stderr says how; 3 and 4 see `scan`.
 """
 
 # What a command needs is imported inside it, so that `gounmal --help` answers at once.
@@ -9,10 +9,11 @@ or the installation is at fault, and one line on stderr says how.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import wraps
 from itertools import islice
 from pathlib import Path
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gounmal.moderator import Moderator
+    from gounmal.recipe import Recipe
     from gounmal.schema import Decision
 
 PASS_LINES = 256
 """Lines of a pipe judged together."""
+
+_HINDRANCES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EMFILE}
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -43,6 +47,24 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line."""
         click.echo(f"gounmal: {self.message}", file=file or sys.stderr, err=file is None)
+
+
+class Hindered(Failure):
+    """What is no fault of the input: when it is seen to, the same command goes on."""
+
+    exit_code = 4
+
+
+@contextmanager
+def hindrances_named() -> Iterator[None]:
+    """Tell a full disk and its like from faults of the user."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _HINDRANCES:
+            raise
+        remedy = "what is finished is kept: see to it and run the same command again"
+        raise Hindered(f"{error.strerror}: {remedy}") from error
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,12 +113,16 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-@click.option("--host", default="0.0.0.0", show_default=True)  # noqa: S104  (a service is for others)
+@click.option("--port", type=click.IntRange(1, 65535), help="By default 3000.")
+@click.option("--host", help="By default 127.0.0.1; any other needs API keys.")
 @click.option("--workers", type=click.IntRange(1), help="By default as in configuration.yaml.")
 @one_line_errors
-def serve(port: int, host: str, workers: int | None) -> None:
-    """Serve over HTTP."""
+def serve(port: int | None, host: str | None, workers: int | None) -> None:
+    """Serve over HTTP.
+
+    Others may call with an API key out of GOUNMAL_API_KEYS or GOUNMAL_API_KEYS_FILE. On Vertex AI
+    and SageMaker, host and port are by default what the platform wants.
+    """
     from gounmal.serve import run
 
     run(host=host, port=port, workers=workers)
@@ -126,8 +152,8 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
 
 
 @main.command()
-@click.argument("source", type=_FILE, metavar="INPUT")
-@click.option("--output", type=_FOLDER, required=True, help="Folder for the results.")
+@click.argument("sources", nargs=-1, required=True, metavar="INPUT…")
+@click.option("--output", required=True, help="Folder for the results: a path or URI.")
 @click.option("--text", help="Text column, if not found by its name.")
 @click.option("--time", help="Time column.")
 @click.option("--user", help="User column.")
@@ -137,6 +163,15 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
     "kind",
     type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
     help="Of the decisions; by default that of the input.",
+)
+@click.option(
+    "--since",
+    help="Only files modified since: a date and time, or 90m, 12h, 1d, 2w ago. With a schedule.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes that judge; by default one for each core that may be used.",
 )
 @click.option("--title", help="The programme's name, for the report.")
 @click.option(
@@ -154,37 +189,54 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
 )
 @model_options
 @one_line_errors
-def scan(source: Path, output: Path, **options: Any) -> None:
-    """Judge a file of chat: CSV, TSV, JSONL (also .gz, .zst) or Parquet.
+def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
+    """Judge files of chat: CSV, TSV, JSONL (also .gz, .zst) or Parquet.
 
-    Writes decisions, summary.json and report.html to the output folder.
+    INPUT is a file, a folder, a glob or a URI (s3://…, gs://…, abfs://…). Writes decisions,
+    summary.json and report.html to the output folder.
+
+    Killed, out of disk or otherwise broken off, the same command goes on where it was. What is
+    finished is in the hidden folder .scan of the output until all of it is.
+
+    Exit codes: 0 all is done; 2 nothing could be scanned, and one line says why; 3 some parts of
+    the input could not be read: the others are done; 4 the machine stood in the way, as with a
+    full disk: see to it and run the same command again. Others (1, 137, 143): run it again.
     """
     from gounmal import terminal
     from gounmal.columns import Role
-    from gounmal.files import Format, inspect
-    from gounmal.scan import scan as run
+    from gounmal.scan import carry_out
+    from gounmal.shards import ScanOptions, plan
+    from gounmal.times import moment
+    from gounmal.workers import usable_cores
 
-    columns = {
-        Role.TEXT: options["text"],
-        Role.TIME: options["time"],
-        Role.USER: options["user"],
-        Role.CHANNEL: options["channel"],
-    }
-    found = inspect(source, names={role: name for role, name in columns.items() if name})
-    moderator = _moderator(**{name: options[name] for name in ("model", "policy", "mode")})
+    recipe = _recipe(**{name: options[name] for name in ("model", "policy", "mode")})
+    moderator = recipe.load()
+    since = options["since"]
+    chosen = ScanOptions.of(
+        moderator,
+        columns={role.value: options[role] for role in Role if options[role]},
+        format=options["kind"],
+        title=options["title"],
+        language=options["lang"],
+        since=moment(since) if since else None,
+    )
+    made = plan(sources, output, options=chosen)
+    if not made.inputs:
+        click.echo(f"no file is newer than {since}", err=True)
+        return
     secret = options["report_key"]
-    with terminal.progress() as on_progress:
-        scanned = run(
-            found,
-            output,
-            moderator=moderator,
-            kind=Format(options["kind"]) if options["kind"] else None,
-            title=options["title"],
+    with hindrances_named(), terminal.progress() as on_progress:
+        scanned = carry_out(
+            made,
+            moderator,
+            recipe=recipe,
+            workers=options["workers"] or usable_cores(),
             key=_key(secret) if secret else None,
-            language=options["lang"],
             on_progress=on_progress,
         )
     terminal.print_scanned(scanned)
+    if scanned.summary.failed:
+        sys.exit(3)
 
 
 @main.command()
@@ -271,19 +323,18 @@ def demo(output: Path) -> None:
 
 def _moderator(*, model: str | None, policy: Path | None, mode: str | None) -> Moderator:
     """The one that serving would use, unless told otherwise."""
+    return _recipe(model=model, policy=policy, mode=mode).load()
+
+
+def _recipe(*, model: str | None, policy: Path | None, mode: str | None) -> Recipe:
+    """How to make it, in any process."""
     from gounmal.config import Settings
-    from gounmal.moderator import Moderator
-    from gounmal.schema import Mode
+    from gounmal.recipe import Recipe
 
     if policy is None:
         beside_service = Settings.read(Path(__file__).resolve().parent.parent).policy
         policy = beside_service if beside_service.exists() else None
-    moderator = Moderator.load(model, policy=policy)
-    if mode is None:
-        return moderator
-    rules = moderator.policy
-    channels = {name: replace(own, mode=Mode(mode)) for name, own in rules.channels.items()}
-    return Moderator(moderator.scorer, replace(rules, mode=Mode(mode), channels=channels))
+    return Recipe(model, policy, mode)
 
 
 def _to_terminal() -> bool:

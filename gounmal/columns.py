@@ -9,7 +9,8 @@ from gounmal.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from gounmal.sources import Place
 
 
 class Role(StrEnum):
@@ -43,7 +44,7 @@ ROLE_NAMES: Mapping[Role, tuple[str, ...]] = {
 """Names by which columns are known, the likeliest first; case, spaces, `_` and `-` do not count."""
 
 
-def find_roles(path: Path, columns: tuple[str, ...], names: Mapping[Role, str]) -> dict[Role, str]:
+def find_roles(path: Place, columns: tuple[str, ...], names: Mapping[Role, str]) -> dict[Role, str]:
     """Tell which column is what.
 
     Args:

@@ -6,21 +6,30 @@ import csv
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gounmal.columns import Role, find_roles, unique_names
 from gounmal.errors import InvalidInput
 from gounmal.lines import decoded, detect_encoding, opened
+from gounmal.parquet import (
+    batch_rows,
+    check_text,
+    opened_parquet,
+    python_values,
+    row_batches,
+    why,
+)
 from gounmal.records import Problem, csv_records, json_records, text_problem
+from gounmal.sources import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from gounmal.records import Record
+    from gounmal.sources import Place
 
 CHUNK_ROWS = 8_192
 """Rows judged together: duplicates among them are scored once, the rest sorted by length."""
@@ -75,7 +84,7 @@ class Chunk:
         if column is None:
             return [None] * len(self)
         if self.batch is not None:
-            return _python(self.batch.column(column))
+            return python_values(self.batch.column(column))
         return [row.values.get(column) for row in self.rows]
 
     def records(self) -> list[dict[str, Any]]:
@@ -83,7 +92,7 @@ class Chunk:
         if self.batch is None:
             return [row.values for row in self.rows]
         names = self.batch.schema.names
-        columns = [_python(column) for column in self.batch.columns]
+        columns = [python_values(column) for column in self.batch.columns]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
@@ -91,7 +100,7 @@ class Chunk:
 class Input:
     """What was found out about a file; `chunks` reads it."""
 
-    path: Path
+    path: Place
     format: Format
     compression: str | None
     encoding: str | None
@@ -101,47 +110,59 @@ class Input:
     """Which column is what; the text is always among them."""
     delimiter: str = ","
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read the file once, from its beginning, in bounded memory.
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """Read the file, or a part of it, from its beginning and in bounded memory.
+
+        Args:
+            start: where the part begins; see `borders`.
+            stop: where it ends, in rows of Parquet, else in bytes; by default at the file's end.
 
         Raises:
             InvalidInput: the file cannot be read to its end.
         """
         if self.format is Format.PARQUET:
-            yield from self._batches()
+            yield from self._batches(start, stop)
             return
-        size = max(self.path.stat().st_size, 1)
-        with opened(self.path, self.compression) as (stream, position):
-            start = 0
+        with opened(self.path, self.compression, start, stop) as (stream, position):
+            end = max(size_of(self.path) if stop is None else stop, start + 1)
             text = self.roles[Role.TEXT]
-            records = self._records(decoded(stream, self.encoding or "utf-8"))
+            encoding = self.encoding or "utf-8"
+            records = self._records(
+                decoded(stream, encoding.removesuffix("-sig") if start else encoding),
+                header=not start,
+            )
+            row = 0
             while rows := list(_bounded(records)):
-                problems = [row.problem or text_problem(row.values.get(text)) for row in rows]
-                yield Chunk(start, problems, min(position() / size, 1.0), rows)
-                start += len(rows)
+                problems = [r.problem or text_problem(r.values.get(text)) for r in rows]
+                done = min((position() - start) / (end - start), 1.0)
+                yield Chunk(row, problems, done, rows)
+                row += len(rows)
 
-    def _records(self, lines: Iterator[str]) -> Iterator[Record]:
+    def _records(self, lines: Iterator[str], *, header: bool) -> Iterator[Record]:
         text = self.roles[Role.TEXT]
         if self.format is Format.JSONL:
             return json_records(lines, text=text)
-        next(lines)  # the header
+        if header:
+            next(lines)
         return csv_records(lines, self.columns, text=text, delimiter=self.delimiter)
 
-    def _batches(self) -> Iterator[Chunk]:
-        with _parquet(self.path) as file:
-            total = max(file.metadata.num_rows, 1)
-            start = 0
-            try:
-                for batch in file.iter_batches(_batch_rows(file)):
-                    texts = _python(batch.column(self.roles[Role.TEXT]))
-                    done = (start + batch.num_rows) / total
-                    yield Chunk(start, [text_problem(t) for t in texts], done, batch=batch)
-                    start += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                raise InvalidInput(f"{self.path}: damaged after row {start}: {error}") from error
+    def _batches(self, start: int, stop: int | None) -> Iterator[Chunk]:
+        row = 0
+        try:
+            with opened_parquet(self.path) as file:
+                stop = file.metadata.num_rows if stop is None else stop
+                size = batch_rows(file, CHUNK_ROWS, CHUNK_CHARACTERS)
+                for batch in row_batches(file, start, stop, size):
+                    texts = python_values(batch.column(self.roles[Role.TEXT]))
+                    done = (row + batch.num_rows) / max(stop - start, 1)
+                    yield Chunk(row, [text_problem(t) for t in texts], done, batch=batch)
+                    row += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            where = f"damaged after row {start + row}"
+            raise InvalidInput(f"{self.path}: {where}: {why(error)}") from error
 
 
-def inspect(path: Path, *, names: Mapping[Role, str] | None = None) -> Input:
+def inspect(path: Place, *, names: Mapping[Role, str] | None = None) -> Input:
     """Find out what a file is, and which of its columns is what.
 
     Args:
@@ -156,10 +177,10 @@ def inspect(path: Path, *, names: Mapping[Role, str] | None = None) -> Input:
         raise InvalidInput(f"{path}: no such file")
     kind, compression = _kind(path)
     if kind is Format.PARQUET:
-        with _parquet(path) as file:
+        with opened_parquet(path) as file:
             columns = tuple(file.schema_arrow.names)
             roles = find_roles(path, columns, names or {})
-            _check_type(path, file.schema_arrow.field(roles[Role.TEXT]))
+            check_text(path, file.schema_arrow.field(roles[Role.TEXT]))
         return Input(path, kind, None, None, columns, roles)
     encoding = detect_encoding(path, compression)
     with opened(path, compression) as (stream, _):
@@ -180,7 +201,7 @@ def inspect(path: Path, *, names: Mapping[Role, str] | None = None) -> Input:
     )
 
 
-def _kind(path: Path) -> tuple[Format, str | None]:
+def _kind(path: Place) -> tuple[Format, str | None]:
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
     if compression:
@@ -194,7 +215,7 @@ def _kind(path: Path) -> tuple[Format, str | None]:
     return kind, compression
 
 
-def _header(path: Path, lines: Iterator[str], kind: Format) -> tuple[tuple[str, ...], str]:
+def _header(path: Place, lines: Iterator[str], kind: Format) -> tuple[tuple[str, ...], str]:
     """The first row, and the delimiter that is in it."""
     first = next(lines, "")
     delimiter = "\t" if kind is Format.TSV else max(_DELIMITERS, key=first.count)
@@ -207,7 +228,7 @@ def _header(path: Path, lines: Iterator[str], kind: Format) -> tuple[tuple[str, 
     return unique_names([name.strip() for name in names]), delimiter
 
 
-def _keys(path: Path, lines: Iterator[str]) -> tuple[str, ...]:
+def _keys(path: Place, lines: Iterator[str]) -> tuple[str, ...]:
     records = islice(json_records(lines, text=""), SNIFFED_RECORDS)
     columns = tuple(dict.fromkeys(key for r in records if not r.problem for key in r.values))
     if not columns:
@@ -224,37 +245,6 @@ def _bounded(records: Iterator[Record]) -> Iterator[Record]:
             return
 
 
-def _parquet(path: Path) -> pq.ParquetFile:
-    try:
-        # Without pre-buffering, memory follows the batch and not the row group.
-        return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidInput(f"{path}: not a Parquet file: {error}") from error
-
-
-def _check_type(path: Path, column: pa.Field) -> None:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise InvalidInput(
-            f"{path}: column {column.name!r} is {kind}, not text: name another with --text"
-        )
-
-
-def _batch_rows(file: pq.ParquetFile) -> int:
-    """Rows a batch, fewer where rows are long."""
-    meta = file.metadata
-    total = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
-    affordable = CHUNK_CHARACTERS * max(meta.num_rows, 1) // max(total, 1)
-    return max(1, min(CHUNK_ROWS, int(affordable)))
-
-
-def _python(column: pa.Array) -> list[Any]:
-    """Values of a column as Python's."""
-    if pa.types.is_timestamp(column.type):  # nanoseconds would need pandas
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    try:
-        return list(column.to_pylist())
-    except UnicodeDecodeError:
-        # Written by someone who did not check: such bytes become lone surrogates, as in `lines`.
-        raw = column.cast(pa.binary()).to_pylist()
-        return [value and value.decode("utf-8", "surrogateescape") for value in raw]
+def size_of(path: Place) -> int:
+    """In bytes."""
+    return path.stat().st_size if isinstance(path, Path) else look(path).size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from gounmal.normalize import normalize
@@ -55,6 +55,15 @@ class Expressions:
                 self.keys.add(key, count)
                 self.variants.add((key, variant, span.label), count)
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        return {"keys": self.keys.to_dict(), "variants": self.variants.to_dict()}
+
+    def merge_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what another one's `to_dict` said."""
+        self.keys.merge_dict(content["keys"], str)
+        self.variants.merge_dict(content["variants"], lambda raw: (raw[0], raw[1], Label(raw[2])))
+
     def top(self) -> list[Expression]:
         """The most frequent, with their most frequent spellings."""
         spellings: dict[str, Counter[str]] = {}
@@ -78,32 +87,54 @@ class Expressions:
 
 
 class Offenders:
-    """Who sent flagged messages, under pseudonyms."""
+    """Who sent flagged messages: digests here, pseudonyms in the summary."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self) -> None:
         self.counts: Frequent[str] = Frequent(USERS)
-        self._times: dict[str, tuple[float | None, float | None]] = {}
+        self._times: dict[str, _Range] = {}
 
     def add(self, user: object, seconds: float | None) -> None:
         """Count a flagged message of this user."""
-        name = pseudonym(str(user), self._key)
+        name = _digest(str(user))
         self.counts.add(name)
-        first, last = self._times.get(name, (seconds, seconds))
-        if seconds is not None:
-            first = seconds if first is None else min(first, seconds)
-            last = seconds if last is None else max(last, seconds)
-        self._times[name] = first, last
+        self._extend(name, seconds, seconds)
+        self._trim()
+
+    def top(self, times: Times, *, key: bytes) -> list[Offender]:
+        """Those with most flagged messages, under pseudonyms made with this key."""
+        named = {name: _pseudonym(name, key) for name in self.counts.counts}
+        ranked = sorted(self.counts.counts.items(), key=lambda item: (-item[1], named[item[0]]))
+        return [
+            Offender(named[name], count, *(times.offset(t) for t in self._times[name]))
+            for name, count in ranked[:SHOWN_USERS]
+            if count >= REPEATED
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        times = {name: self._times[name] for name in self.counts.counts}
+        return {"counts": self.counts.to_dict(), "times": times}
+
+    def merge_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what another one's `to_dict` said."""
+        for name, (first, last) in content["times"].items():
+            self._extend(name, first, last)
+        self.counts.merge_dict(content["counts"], str)
+        self._trim()
+
+    def _extend(self, name: str, first: float | None, last: float | None) -> None:
+        known = self._times.get(name)
+        if known is None or known[0] is None or known[1] is None:
+            self._times[name] = first, last
+        elif first is not None and last is not None:
+            self._times[name] = min(known[0], first), max(known[1], last)
+
+    def _trim(self) -> None:
         if len(self._times) > 4 * USERS:
             self._times = {n: t for n, t in self._times.items() if n in self.counts.counts}
 
-    def top(self, times: Times) -> list[Offender]:
-        """Those with most flagged messages."""
-        return [
-            Offender(name, count, *(times.offset(t) for t in self._times[name]))
-            for name, count in self.counts.top(SHOWN_USERS)
-            if count >= REPEATED
-        ]
+
+_Range = tuple[float | None, float | None]  # the first and the last time, if any is known
 
 
 def pseudonym(user: str, key: bytes) -> str:
@@ -113,30 +144,44 @@ def pseudonym(user: str, key: bytes) -> str:
         user: as in the file.
         key: at most 64 bytes.
     """
-    raw = user.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(raw, key=key, digest_size=5).hexdigest()
+    return _pseudonym(_digest(user), key)
 
 
-@dataclass(slots=True)
+def _digest(user: str) -> str:
+    """Short, however long the name; who guesses the name can tell it, so it is never shown."""
+    return hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _pseudonym(digest: str, key: bytes) -> str:
+    return hashlib.blake2b(digest.encode(), key=key, digest_size=5).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """A line on its way to the summary, its time still in the file's seconds."""
 
+    file: int
+    """Which input it is in."""
     row: int
+    """Within its shard, from 0; from the beginning of the input once merged."""
     seconds: float | None
-    decision: Decision
-    label: Label
-    margin: float
+    masked: str
+    action: str
+    label: str
+    score: float
     threshold: float
+    margin: float
 
-    def line(self, times: Times) -> Line:
+    def line(self, times: Times, files: Sequence[str]) -> Line:
         return Line(
             row=self.row + 1,
             offset_s=times.offset(self.seconds),
-            masked=self.decision.masked,
-            action=self.decision.action.value,
-            label=self.label.value,
-            score=self.decision.scores[self.label],
+            masked=self.masked,
+            action=self.action,
+            label=self.label,
+            score=self.score,
             threshold=self.threshold,
+            file=files[self.file] if len(files) > 1 else "",
         )
 
 
@@ -168,20 +213,48 @@ class Lines:
         rank = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
         if decision.reason is Reason.BLOCKLIST:
             label = decision.spans[0].label
-        seen = _Seen(row, seconds, decision, label, margin, limits[label])
+        seen = _Seen(
+            file=0,
+            row=row,
+            seconds=seconds,
+            masked=decision.masked,
+            action=decision.action.value,
+            label=label.value,
+            score=scores[label],
+            threshold=limits[label],
+            margin=margin,
+        )
         if near:
             (self._below if margin < 0 else self._above).add((abs(margin), rank), seen)
         if decision.action in self._samples:
             self._samples[decision.action].add((0.0, rank), seen)
 
-    def samples(self, times: Times) -> list[Line]:
+    def samples(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
         """Of each action, most severe first."""
-        return [seen.line(times) for kept in self._samples.values() for seen in kept.values()]
+        kept = [seen for samples in self._samples.values() for seen in samples.values()]
+        return [seen.line(times, files) for seen in kept]
 
-    def review(self, times: Times) -> list[Line]:
+    def review(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
         """Nearest to the threshold first."""
         both = sorted([*self._below.values(), *self._above.values()], key=lambda s: abs(s.margin))
-        return [seen.line(times) for seen in both]
+        return [seen.line(times, files) for seen in both]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        return {
+            name: [(*rank, *astuple(seen)) for rank, seen in kept.items()]
+            for name, kept in self._lists().items()
+        }
+
+    def merge_dict(self, content: Mapping[str, Any], *, file: int, rows: int) -> None:
+        """Add what another one's `to_dict` said of the rows after so many of this input."""
+        for name, kept in self._lists().items():
+            for margin, rank, _, row, *rest in content[name]:
+                kept.add((margin, rank), _Seen(file, rows + row, *rest))
+
+    def _lists(self) -> dict[str, Smallest[_Seen]]:
+        samples = {action.value: kept for action, kept in self._samples.items()}
+        return {**samples, "below": self._below, "above": self._above}
 
 
 def _apart(spans: Sequence[Span]) -> list[Span]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -13,7 +13,8 @@ from gounmal.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+
+    from gounmal.sources import Place
 
 BLOCK_BYTES = 1 << 20
 """How much is read at a time."""
@@ -32,13 +33,32 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "an Excel workbook or a zip"}
 
 
+class Stretch:
+    """The bytes `[start, stop)` of an open file, as a stream of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+        file.seek(start)
+        self._file = file
+        self._left = stop - start
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes; none at the end."""
+        block = self._file.read(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(block)
+        return block
+
+
 @contextmanager
-def opened(path: Path, compression: str | None) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
+def opened(
+    path: Place, compression: str | None, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
     """Open a file for reading.
 
     Args:
         path: the file.
         compression: `gzip`, `zstd` or None; several members in one file are read through.
+        start: where to begin, in bytes of the file.
+        stop: where to end; by default at its end.
 
     Yields:
         The decompressed stream, and how to ask how many bytes *of the file* were consumed.
@@ -48,7 +68,9 @@ def opened(path: Path, compression: str | None) -> Iterator[tuple[BinaryIO, Call
     """
     try:
         with path.open("rb") as raw:
-            if compression is None:
+            if stop is not None:
+                yield cast("BinaryIO", Stretch(raw, start, stop)), raw.tell
+            elif compression is None:
                 yield raw, raw.tell
             else:
                 yield pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), compression), raw.tell
@@ -74,7 +96,7 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
         yield carry[:MAX_LINE_BYTES]
 
 
-def detect_encoding(path: Path, compression: str | None) -> str:
+def detect_encoding(path: Place, compression: str | None) -> str:
     """Tell the encoding by the first lines that are not plain ASCII, however late they come.
 
     Returns:
@@ -146,7 +168,7 @@ def _decodes(line: bytes, encoding: str) -> bool:
     return True
 
 
-def _refuse_binary(path: Path, block: bytes) -> None:
+def _refuse_binary(path: Place, block: bytes) -> None:
     for mark, name in _MARKS.items():
         if block.startswith(mark):
             raise InvalidInput(f"{path}: looks like {name}: save it as CSV in UTF-8")

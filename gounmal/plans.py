@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from gounmal.columns import Role
-from gounmal.files import Format, Input, inspect
+from gounmal.errors import InvalidInput
+from gounmal.files import Format, Input
+from gounmal.sources import place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from gounmal.moderator import Moderator
     from gounmal.policy import Policy
@@ -36,6 +37,10 @@ class ScanOptions:
     """The programme's name, for the report; by default the input's."""
     language: str = "ko"
     """Of the report, `ko` or `en`."""
+    since: float | None = None
+    """Files last modified before this, in seconds since 1970, are left out."""
+    shard_size: int | None = None
+    """Of a shard, in bytes, or rows of Parquet; by default fit for the file, see `borders`."""
 
     @classmethod
     def of(cls, moderator: Moderator, **choices: Any) -> ScanOptions:
@@ -43,6 +48,34 @@ class ScanOptions:
         policy = moderator.policy
         model, mode = moderator.scorer.tag, policy.mode.value
         return cls(model=model, mode=mode, policy=policy_hash(policy), **choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedInput:
+    """A file to be scanned."""
+
+    name: str
+    """Where it is within the folder, glob or URI that was given."""
+    size: int
+    """In bytes."""
+    version: str
+    """Another one when its content is another."""
+    output: str
+    """Where its decisions go, within the plan's output."""
+    source: Input | None
+    """How to read it; None where that could not be found out."""
+    problem: str | None = None
+    """Why not."""
+
+    def readable(self) -> Input:
+        """How to read it.
+
+        Raises:
+            InvalidInput: that could not be found out.
+        """
+        if self.source is None:
+            raise InvalidInput(self.problem or f"{self.name}: cannot be read")
+        return self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,84 +88,76 @@ class Shard:
     """Which of the plan's inputs."""
     unit: str
     """What `start` and `stop` count: `bytes`, `rows` (Parquet), or `file` for a whole one."""
-    start: int = 0
-    stop: int | None = None
+    start: int
+    stop: int | None
     size: int
     """Bytes of input, about: for progress."""
     key: str
     """The same for the same input, range, model, policy and code, else another."""
-    problem: str | None = None
-    """Why it cannot be read, where the plan knows that already."""
+
+    @property
+    def part(self) -> str:
+        """Which part of its input it is, for messages."""
+        return "file" if self.unit == "file" else f"{self.unit} {self.start}-{self.stop}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A scan as data: `plan` makes it, any process that reaches the inputs can work on it."""
 
-    inputs: tuple[Input, ...]
+    inputs: tuple[PlannedInput, ...]
     shards: tuple[Shard, ...]
+    title: str
+    clock: str | None
+    """What the times of the inputs count from, by the first that can be read; see `Times`."""
     output: str
-    """Folder for decisions, summary.json and report.html."""
+    """Folder for decisions, summary.json and report.html: a path or URI."""
     options: ScanOptions
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-ready values."""
         content = asdict(self)
-        content["inputs"] = [{**i, "path": str(i["path"])} for i in content["inputs"]]
+        for item in content["inputs"]:
+            if item["source"]:
+                item["source"]["path"] = str(item["source"]["path"])
         return content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Plan:
         """The plan that `to_dict` made this from."""
-        return cls(
-            inputs=tuple(_input(item) for item in content["inputs"]),
-            shards=tuple(Shard(**item) for item in content["shards"]),
-            output=content["output"],
-            options=ScanOptions(**content["options"]),
-        )
-
-
-def plan(inputs: Sequence[str], output: str, *, options: ScanOptions) -> Plan:
-    """Look at the inputs and cut them into shards.
-
-    Args:
-        inputs: files, folders, globs or URIs.
-        output: folder for the results.
-        options: what decides about their content.
-
-    Raises:
-        InvalidInput: there is nothing to scan, or the only input cannot be read.
-    """
-    names = {Role(role): name for role, name in options.columns.items()}
-    found = tuple(inspect(Path(path), names=names) for path in inputs)
-    shards = []
-    for i, source in enumerate(found):
-        state = source.path.stat()
-        identity = {"path": str(source.path), "size": state.st_size, "mtime": state.st_mtime_ns}
-        key = _key({"input": identity, "options": asdict(options)})
-        shards.append(Shard(index=i, file=i, unit="file", size=state.st_size, key=key))
-    return Plan(inputs=found, shards=tuple(shards), output=output, options=options)
+        inputs = [{**i, "source": _input(i["source"])} for i in content["inputs"]]
+        made = {
+            "inputs": tuple(PlannedInput(**item) for item in inputs),
+            "shards": tuple(Shard(**item) for item in content["shards"]),
+            "options": ScanOptions(**content["options"]),
+        }
+        return cls(**{**content, **made})
 
 
 def policy_hash(policy: Policy) -> str:
     """The same for the same rules, else another."""
-    return _key(asdict(policy))
+    return _hash(asdict(policy))
 
 
-def _key(content: Any) -> str:
+def shard_key(content: Any) -> str:
+    """A name for work whose result depends on this content and the code alone."""
     from gounmal import __version__  # noqa: PLC0415  (the package imports its rooms)
 
-    raw = orjson.dumps(
-        [__version__, content], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-    )
+    return _hash([__version__, content])
+
+
+def _hash(content: Any) -> str:
+    raw = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
-def _input(content: Mapping[str, Any]) -> Input:
+def _input(content: Mapping[str, Any] | None) -> Input | None:
+    if content is None:
+        return None
     return Input(
         **{
             **content,
-            "path": Path(content["path"]),
+            "path": place(content["path"]),
             "format": Format(content["format"]),
             "columns": tuple(content["columns"]),
             "roles": {Role(role): name for role, name in content["roles"].items()},

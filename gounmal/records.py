@@ -87,17 +87,11 @@ def csv_records(
     reader = csv.reader(feed, delimiter=delimiter)
     width, blank = len(columns), 0
     while True:
-        feed.taken.clear()
         try:
-            fields = next(reader)
+            fields = _row(reader, feed, width, delimiter)
         except StopIteration:
             return
-        except (_Unclosed, csv.Error):
-            fields = None
         taken = feed.taken
-        if len(taken) > 1 and (fields is None or not _well_formed(taken, width, delimiter)):
-            feed.put_back(taken[1:])
-            fields = None
         if fields == [] and width > 1:
             continue
         if fields == []:
@@ -116,6 +110,13 @@ def csv_records(
             yield Record(_fitted(fields, columns, delimiter), Problem.COLUMNS, len(taken[0]))
 
 
+def row_lines(lines: Iterable[str], width: int, delimiter: str) -> int:
+    """How many lines the first row of these takes; `csv_records` reads the next one after them."""
+    feed = _Feed(lines)
+    fields = _row(csv.reader(feed, delimiter=delimiter), feed, width, delimiter)
+    return 1 if fields is None else len(feed.taken)
+
+
 def json_records(lines: Iterable[str], *, text: str) -> Iterator[Record]:
     """Rows of a JSONL file; blank lines are no rows."""
     for line in lines:
@@ -131,6 +132,25 @@ def json_records(lines: Iterable[str], *, text: str) -> Iterator[Record]:
         else:
             broken = text_problem(stripped[:MAX_TEXT_LENGTH]) or Problem.JSON
             yield Record({text: stripped}, broken, len(line))
+
+
+def _row(reader: Iterator[list[str]], feed: _Feed, width: int, delimiter: str) -> list[str] | None:
+    """The fields of the next row, whose lines are `feed.taken`; None where it is broken.
+
+    Raises:
+        StopIteration: there is none.
+    """
+    feed.taken.clear()
+    fields: list[str] | None
+    try:
+        fields = next(reader)
+    except (_Unclosed, csv.Error):
+        fields = None
+    taken = feed.taken
+    if len(taken) > 1 and (fields is None or not _well_formed(taken, width, delimiter)):
+        feed.put_back(taken[1:])
+        return None
+    return fields
 
 
 class _Unclosed(Exception):  # noqa: N818  (not an error: a turn that `csv_records` takes)

@@ -7,27 +7,26 @@ twice at once; a shard that is done is not done again. Until `assemble`, no outp
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from gounmal.columns import Role
-from gounmal.errors import InvalidInput, ShardFailed
+from gounmal.errors import GounmalError, InvalidInput, InvalidPolicy, ScoringFailed, ShardFailed
 from gounmal.files import Format
-from gounmal.plans import Plan, ScanOptions, Shard, plan, policy_hash
-from gounmal.report import render
-from gounmal.scan import Judge
-from gounmal.summary import Summary
+from gounmal.judge import Judge
+from gounmal.ledger import ShardDone, done, mark_done, mark_failed, part_path
+from gounmal.parts import assemble
+from gounmal.planning import plan
+from gounmal.plans import Plan, ScanOptions, Shard, policy_hash
+from gounmal.sources import Remote
 from gounmal.tally import Tally
-from gounmal.writers import file_name, replacing, writer
+from gounmal.times import Clock
+from gounmal.writers import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from gounmal.files import Input
     from gounmal.moderator import Moderator
 
 __all__ = [
@@ -42,33 +41,6 @@ __all__ = [
     "policy_hash",
     "run_shard",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardDone:
-    """A shard whose decisions and counts are on the disk."""
-
-    index: int
-    key: str
-    rows: int
-    flagged: int
-    size: int
-    """Bytes of its decisions."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return asdict(self)
-
-
-def done(plan: Plan, index: int, folder: Path) -> ShardDone | None:
-    """A finished shard; None where it is not."""
-    shard = plan.shards[index]
-    try:
-        content = orjson.loads((folder / f"{shard.key}.json").read_bytes())
-        found = ShardDone(**{**content["done"], "index": index})
-        return found if (folder / f"{shard.key}.part").stat().st_size == found.size else None
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None
 
 
 def run_shard(
@@ -92,64 +64,67 @@ def run_shard(
         ShardFailed: its part of the input cannot be read: doing it again helps only if the input
             changes.
         ScoringFailed: the engine fails on everything.
+        InvalidPolicy: model or policy are not those of the plan.
         OSError: nothing can be written, as on a full disk: try again.
     """
     if finished := done(plan, index, folder):
         return finished
+    _check(plan, moderator)
     folder.mkdir(parents=True, exist_ok=True)
-    shard, source = plan.shards[index], plan.inputs[plan.shards[index].file]
-    kind = Format(plan.options.format or source.format)
-    tally = Tally(source, moderator, key=secrets.token_bytes(32))
-    judge = Judge(moderator, text=source.roles[Role.TEXT], channel=source.roles.get(Role.CHANNEL))
-    part = folder / f"{shard.key}.part"
+    shard = plan.shards[index]
+    item = plan.inputs[shard.file]
     try:
-        with writer(part, source, kind) as sink:
-            for chunk in source.chunks():
-                outcomes = judge(chunk)
-                sink.write(chunk, outcomes)
-                tally.add(chunk, outcomes)
-                on_progress(tally.rows, chunk.done)
+        source = item.readable()
+        tally = _judge(plan, shard, source, moderator, folder, on_progress)
     except InvalidInput as error:
-        raise ShardFailed(str(error)) from error
-    summary = tally.summary(title=plan.options.title or source.path.stem, version="0")
+        mark_failed(shard, folder, str(error))
+        raise ShardFailed(f"{error} ({shard.part})") from error
+    except ScoringFailed as error:
+        mark_failed(shard, folder, str(error))
+        raise
     finished = ShardDone(
         index=index,
         key=shard.key,
-        rows=tally.rows,
-        flagged=tally.flagged,
-        size=part.stat().st_size,
+        rows=tally.counts.rows,
+        flagged=tally.counts.flagged,
+        size=part_path(shard, folder).stat().st_size,
     )
-    with replacing(folder / f"{shard.key}.json") as file:
-        file.write(orjson.dumps({"done": asdict(finished), "tally": asdict(summary)}))
+    mark_done(shard, folder, finished, tally.counts.to_dict())
     return finished
 
 
-def assemble(plan: Plan, folder: Path, *, key: bytes | None = None) -> Summary:  # noqa: ARG001  (once counts are merged)
-    """Put the finished shards together: decisions, summary.json, report.html.
-
-    What is not finished is left out and named in `Summary.failed`. Can be called again.
-
-    Args:
-        plan: from `plan`.
-        folder: that of `run_shard`.
-        key: for the pseudonyms of the report, at most 64 bytes; by default a new random one.
-
-    Raises:
-        OSError: the output cannot be written.
-    """
-    [shard], [source] = plan.shards, plan.inputs
-    output = Path(plan.output)
-    output.mkdir(parents=True, exist_ok=True)
+def _judge(  # noqa: PLR0913, PLR0917  (all of what makes a shard's decisions)
+    plan: Plan,
+    shard: Shard,
+    source: Input,
+    moderator: Moderator,
+    folder: Path,
+    on_progress: Callable[[int, float], None],
+) -> Tally:
+    """Write a shard's decisions, and count them."""
     kind = Format(plan.options.format or source.format)
-    with (
-        replacing(output / file_name(source, kind)) as target,
-        (folder / f"{shard.key}.part").open("rb") as part,
-    ):
-        shutil.copyfileobj(part, target)
-    raw = orjson.dumps(orjson.loads((folder / f"{shard.key}.json").read_bytes())["tally"])
-    with replacing(output / "summary.json") as file:
-        file.write(raw)
-    summary = Summary.load(output / "summary.json")
-    with replacing(output / "report.html") as file:
-        file.write(render(summary, language=plan.options.language).encode())
-    return summary
+    roles = source.roles
+    tally = Tally(roles, moderator, clock=Clock(plan.clock) if plan.clock else None)
+    judge = Judge(moderator, text=roles[Role.TEXT], channel=roles.get(Role.CHANNEL))
+    part = part_path(shard, folder)
+    try:
+        with writer(part, source, kind, compressed=kind is source.format) as sink:
+            for chunk in source.chunks(shard.start, shard.stop):
+                outcomes = judge(chunk)
+                sink.write(chunk, outcomes)
+                tally.add(chunk, outcomes)
+                on_progress(tally.counts.rows, chunk.done)
+    except (GounmalError, OSError):
+        raise
+    except Exception as error:
+        if isinstance(source.path, Remote):  # each store raises its own, down to plain Exception
+            raise InvalidInput(f"{source.path}: {type(error).__name__}") from error
+        raise
+    return tally
+
+
+def _check(plan: Plan, moderator: Moderator) -> None:
+    found = ScanOptions.of(moderator)
+    for name in ("model", "mode", "policy"):
+        if getattr(found, name) != getattr(plan.options, name):
+            raise InvalidPolicy(f"{name}: changed since the scan was planned: start it again")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,16 +31,36 @@ class Frequent(Generic[K]):
     def add(self, key: K, count: int = 1) -> None:
         """Count a key; others may be forgotten for it."""
         self.counts[key] += count
+        if len(self.counts) >= 2 * self.capacity:  # in batches: the cost per key stays constant
+            self._forget()
+
+    def merge(self, counts: Mapping[K, int], error: int) -> None:
+        """Add what another one counted; the errors add up, and stay within the same bound.
+
+        After Agarwal et al., Mergeable Summaries (2012).
+        """
+        self.counts.update(counts)
+        self.error += error
         if len(self.counts) >= 2 * self.capacity:
-            # In batches, so that its cost per key stays constant.
-            cut = sorted(self.counts.values(), reverse=True)[self.capacity]
-            self.error += cut
-            self.counts = Counter({k: n - cut for k, n in self.counts.items() if n > cut})
+            self._forget()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        return {"error": self.error, "counts": list(self.counts.items())}
+
+    def merge_dict(self, content: Mapping[str, Any], key: Callable[[Any], K]) -> None:
+        """Add what another one's `to_dict` said; `key` makes a key of its JSON form."""
+        self.merge({key(raw): count for raw, count in content["counts"]}, content["error"])
 
     def top(self, number: int) -> list[tuple[K, int]]:
         """The most frequent keys with their counts; ties in the order of the keys' text."""
         ranked = sorted(self.counts.items(), key=lambda item: (-item[1], str(item[0])))
         return ranked[:number]
+
+    def _forget(self) -> None:
+        cut = sorted(self.counts.values(), reverse=True)[self.capacity]
+        self.error += cut
+        self.counts = Counter({k: n - cut for k, n in self.counts.items() if n > cut})
 
 
 class Smallest(Generic[V]):
@@ -72,6 +95,10 @@ class Smallest(Generic[V]):
     def values(self) -> list[V]:
         """What was kept, smallest rank first."""
         return [self._kept[rank] for rank in sorted(self._kept)]
+
+    def items(self) -> list[tuple[tuple[float, int], V]]:
+        """The same with their ranks."""
+        return sorted(self._kept.items(), key=lambda item: item[0])
 
     def _largest(self) -> tuple[float, int]:
         return -self._heap[0][0], -self._heap[0][1]

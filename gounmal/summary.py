@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -87,6 +87,18 @@ class Line:
     """The one that decided: with the highest score over its threshold, or the least under it."""
     score: float
     threshold: float
+    file: str = ""
+    """Where several files were scanned: which one the row is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedShard:
+    """A part of the input that is not in the decisions."""
+
+    file: str
+    part: str
+    """Which part of it: `rows 0-65536`, `bytes 0-8388608`, or `file` for all of it."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,8 @@ class Summary:
     """A sample of distinct flagged lines, most severe action first."""
     review: list[Line]
     """Distinct lines nearest to their threshold, on both sides."""
+    failed: list[FailedShard] = field(default_factory=list)
+    """Parts of the input that could not be read: the counts are of the others."""
 
     @property
     def flagged_share(self) -> float:
@@ -146,7 +160,15 @@ class Summary:
             content["timeline"] = Timeline(**timeline)
         for item in content["expressions"]:
             item["variants"] = [Variant(**variant) for variant in item["variants"]]
-        lists = {"expressions": Expression, "offenders": Offender, "samples": Line, "review": Line}
-        for name, kind in lists.items():
-            content[name] = [kind(**item) for item in content[name]]
+        for name, kind in _LISTS.items():
+            content[name] = [kind(**item) for item in content.get(name, ())]
         return cls(**content)
+
+
+_LISTS = {
+    "expressions": Expression,
+    "offenders": Offender,
+    "samples": Line,
+    "review": Line,
+    "failed": FailedShard,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,10 +51,16 @@ def progress() -> Iterator[Callable[[int, float], None]]:
     )
     with bar:
         task = bar.add_task("", total=1.0, rows=0, rate=0.0)
+        first: list[tuple[float, int]] = []
 
         def update(rows: int, done: float) -> None:
-            elapsed = bar.tasks[0].elapsed or 0.0
-            bar.update(task, completed=done, rows=rows, rate=rows / elapsed if elapsed else 0.0)
+            now = time.monotonic()
+            # Counted from the first news: the model was loaded, an earlier call's rows were there.
+            first.append((now, rows))
+            since, before = first[0]
+            del first[1:]
+            rate = (rows - before) / (now - since) if now > since else 0.0
+            bar.update(task, completed=done, rows=rows, rate=rate)
 
         yield update
 
@@ -72,6 +79,8 @@ def print_scanned(scanned: Scanned) -> None:
         table.add_row(f"{summary.invalid:,}", f"not judged ({kinds})")
     console = _plain_console()
     console.print(table)
+    for failed in summary.failed:
+        console.print(Text(f"not done: {failed.file} ({failed.part}): {failed.reason}", "red"))
     for path in (scanned.decisions, scanned.summary_json, scanned.report):
         console.print(Text(str(path)))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from gounmal.errors import InvalidInput
 
 
 class Clock(StrEnum):
@@ -33,6 +36,8 @@ _PLAUSIBLE = range(
     int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()),
     int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()),
 )
+_AGO = re.compile(r"(\d{1,6})([mhdw])")
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,6 +57,24 @@ def parse_time(value: Any) -> Instant | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_number(float(value))
     return None
+
+
+def moment(text: str) -> float:
+    """When `--since` means, in seconds since 1970.
+
+    Args:
+        text: so long ago (`90m`, `12h`, `1d`, `2w`), or a date and time, in the time zone of this
+            machine unless it names one.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    if match := _AGO.fullmatch(text.strip()):
+        return time.time() - int(match[1]) * _UNITS[match[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except ValueError as error:
+        raise InvalidInput(f"{text!r}: expected 2026-11-22T20:00, or 90m, 12h, 1d, 2w") from error
 
 
 def as_datetime(seconds: float) -> datetime:

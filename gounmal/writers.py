@@ -5,27 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import os
+import secrets
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gounmal.files import COMPRESSIONS, Format
+from gounmal.files import Format
 from gounmal.lines import clean
+from gounmal.parquet import opened_parquet
 from gounmal.records import Problem
 from gounmal.schema import LABELS, Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from gounmal.files import Chunk, Input
 
-T = TypeVar("T")
 Outcome = Decision | Problem
 """What became of a row: it was judged, or it could not be."""
+
+PARTIAL = ".partial"
+"""Ends the name of a file that is being written."""
 
 GROUP_ROWS = 65_536
 """Rows of a Parquet row group."""
@@ -50,9 +54,15 @@ _TYPES = {
 COLUMNS = tuple(_TYPES)
 """The decision columns of CSV and Parquet; JSONL has `scores` as one object, as over HTTP."""
 
+_SPANS = COLUMNS.index("spans")
+_LABELS = tuple(label.value for label in LABELS)
+
 
 class Writer(Protocol):
     """Takes chunks in order."""
+
+    def head(self) -> None:
+        """Write what stands once at the beginning of a file."""
 
     def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
         """Append the rows of a chunk, each with its outcome."""
@@ -62,48 +72,60 @@ class Writer(Protocol):
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under another name; it gets its own when it is complete and on the disk."""
-    partial = path.with_name(f"{path.name}.partial")
+def replacing(path: Path, *, unique: bool = False) -> Iterator[BinaryIO]:
+    """Write a file under another name; it gets its own when it is complete and on the disk.
+
+    Args:
+        path: its own name.
+        unique: let several write it at once: the last one stays.
+    """
+    mark = f".{os.getpid()}-{secrets.token_hex(4)}" if unique else ""
+    partial = path.with_name(f"{path.name}{mark}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
-def file_name(source: Input, kind: Format) -> str:
-    """`decisions`, with the extensions of its format and, for the same format, compression."""
-    if kind is not source.format:
-        return f"decisions.{kind}"
-    suffix = next((s for s, name in COMPRESSIONS.items() if name == source.compression), "")
-    return f"decisions.{kind}{suffix}"
+def _sync(folder: Path) -> None:
+    """Make the names in a folder as safe as the files."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
-def writer(path: Path, source: Input, kind: Format) -> Iterator[Writer]:
-    """A writer of decisions, whose file is there when the block ends well."""
-    compression = next((c for s, c in COMPRESSIONS.items() if path.name.endswith(s)), None)
-    with replacing(path) as raw:
-        sink: Any = raw
-        if compression:
-            # A second handle, since the compressor closes the one that it has.
-            sink = pa.CompressedOutputStream(pa.PythonFile(_second(raw), mode="w"), compression)
-        made: Writer
-        if kind is Format.PARQUET:
-            made = _Parquet(sink, source)
-        elif kind is Format.JSONL:
-            made = _Jsonl(sink, source)
-        else:
-            made = _Csv(sink, source, kind)
+def writer(path: Path, source: Input, kind: Format, *, compressed: bool) -> Iterator[Writer]:
+    """A writer of decisions without a header, whose file is there when the block ends well."""
+    with replacing(path, unique=True) as raw, packed(raw, source, compressed=compressed) as sink:
+        made = _WRITERS[kind](sink, source, kind)
         yield made
         made.close()
-        if compression:
-            sink.close()
+
+
+def headed(sink: Any, source: Input, kind: Format) -> None:
+    """Write what stands once at the beginning of a file, into text formats."""
+    _WRITERS[kind](sink, source, kind).head()
+
+
+@contextmanager
+def packed(raw: BinaryIO, source: Input, *, compressed: bool) -> Iterator[Any]:
+    """A stream into a file, compressed as the source is: a member of its own, others may follow."""
+    if not (compressed and source.compression):
+        yield raw
+        return
+    # A second handle, since the compressor closes the one that it has.
+    sink = pa.CompressedOutputStream(pa.PythonFile(_second(raw), mode="w"), source.compression)
+    yield sink
+    sink.close()
 
 
 def decision_names(columns: Sequence[str], wanted: Sequence[str] = COLUMNS) -> dict[str, str]:
@@ -114,24 +136,34 @@ def decision_names(columns: Sequence[str], wanted: Sequence[str] = COLUMNS) -> d
     return {name: prefix + name for name in wanted}
 
 
-def fields(outcome: Outcome) -> dict[str, Any]:
-    """The decision's fields as over HTTP, less those that are the same for the whole file."""
-    if isinstance(outcome, Problem):
-        return {"reason": Reason.INVALID.value, "status": "invalid", "problem": outcome.value}
-    content = outcome.to_dict()
-    for name in ("id", "model", "mode"):
-        del content[name]
-    return {**content, "status": "ok", "problem": None}
-
-
 def _flat(outcome: Outcome) -> tuple[Any, ...]:
-    """The same by `COLUMNS`."""
-    content = fields(outcome)
+    """What was decided, by `COLUMNS`; labels and spans as the Decision has them."""
     if isinstance(outcome, Problem):
-        return tuple({**dict.fromkeys(COLUMNS), **content}.values())
-    scores = content.pop("scores")
-    action, flagged, labels, *rest = content.values()
-    return (action, flagged, labels, *scores.values(), *rest)
+        blank = {**dict.fromkeys(COLUMNS), **_refused(outcome)}
+        return tuple(blank.values())
+    head = outcome.action, outcome.flagged, outcome.labels, *outcome.scores.values()
+    return (*head, outcome.spans, outcome.masked, outcome.reason, "ok", None)
+
+
+def _nested(outcome: Outcome) -> dict[str, Any]:
+    """The same as over HTTP, less what is the same for the whole file."""
+    if isinstance(outcome, Problem):
+        return _refused(outcome)
+    return {
+        "action": outcome.action,
+        "flagged": outcome.flagged,
+        "labels": outcome.labels,
+        "scores": dict(zip(_LABELS, outcome.scores.values(), strict=True)),
+        "spans": outcome.spans,
+        "masked": outcome.masked,
+        "reason": outcome.reason,
+        "status": "ok",
+        "problem": None,
+    }
+
+
+def _refused(problem: Problem) -> dict[str, Any]:
+    return {"reason": Reason.INVALID, "status": "invalid", "problem": problem}
 
 
 def _second(file: BinaryIO) -> BinaryIO:
@@ -165,13 +197,16 @@ class _Csv:
         if kind is source.format:
             self._delimiter = source.delimiter
         # Whoever wrote a byte order mark or CP949 opens the answer in Excel, which needs the mark.
-        mark = "\ufeff" if source.encoding in {"utf-8-sig", "cp949"} else ""
-        self._emit([self._flat.header], mark)
+        self._mark = "\ufeff" if source.encoding in {"utf-8-sig", "cp949"} else ""
+
+    def head(self) -> None:
+        self._emit([self._flat.header], self._mark)
 
     def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
-        cells = _once(outcomes, lambda outcome: [_text(value) for value in _flat(outcome)])
-        rows = zip(self._flat.inputs(chunk), outcomes, strict=True)
-        self._emit([row + cells[id(outcome)] for row, outcome in rows])
+        distinct, places = _distinct(outcomes)
+        cells = [[_text(value) for value in _flat(outcome)] for outcome in distinct]
+        rows = zip(self._flat.inputs(chunk), places, strict=True)
+        self._emit([row + cells[i] for row, i in rows])
 
     def close(self) -> None:
         pass
@@ -184,42 +219,43 @@ class _Csv:
 
 
 class _Jsonl:
-    def __init__(self, sink: Any, source: Input) -> None:
+    def __init__(self, sink: Any, source: Input, _kind: Format) -> None:
         self._sink = sink
         names = ("action", "flagged", "labels", "scores", "spans", "masked", "reason")
         self._names = decision_names(source.columns, (*names, "status", "problem"))
 
+    def head(self) -> None:
+        pass
+
     def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
-        tails = _once(outcomes, lambda outcome: _json(self._named(outcome))[1:])
+        distinct, places = _distinct(outcomes)
+        tails = [_json(self._named(outcome))[1:] for outcome in distinct]
         if chunk.batch is None:
             objects = [row.line or _json(row.values) for row in chunk.rows]
         else:
             objects = [_json(record) for record in chunk.records()]
         joined = []
-        for line, outcome in zip(objects, outcomes, strict=True):
+        for line, i in zip(objects, places, strict=True):
             head = line[:-1].rstrip()
-            joined.append(f"{head}{'' if head == '{' else ','}{tails[id(outcome)]}\n")
+            joined.append(f"{head}{'' if head == '{' else ','}{tails[i]}\n")
         self._sink.write(_encoded("".join(joined)))
 
     def close(self) -> None:
         pass
 
     def _named(self, outcome: Outcome) -> dict[str, Any]:
-        return {self._names[name]: value for name, value in fields(outcome).items()}
+        return {self._names[name]: value for name, value in _nested(outcome).items()}
 
 
 class _Parquet:
-    def __init__(self, sink: Any, source: Input) -> None:
+    def __init__(self, sink: Any, source: Input, _kind: Format) -> None:
         self._flat = _Flat(source, Format.PARQUET)
-        inputs = [pa.field(n, pa.string()) for n in self._flat.header[: -len(COLUMNS)]]
-        if source.format is Format.PARQUET:
-            with pq.ParquetFile(source.path) as file:
-                inputs = list(file.schema_arrow)
-        names = self._flat.header[-len(COLUMNS) :]
-        decided = [pa.field(n, t) for n, t in zip(names, _TYPES.values(), strict=True)]
-        self._schema = pa.schema([*inputs, *decided])
+        self._schema = parquet_schema(source)
         self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd")
         self._waiting: list[pa.RecordBatch] = []
+
+    def head(self) -> None:
+        pass
 
     def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
         if chunk.batch is not None:
@@ -227,9 +263,10 @@ class _Parquet:
         else:
             columns = zip(*self._flat.inputs(chunk), strict=True)
             arrays = [_strings(column) for column in columns]
-        cells = _once(outcomes, _flat)
-        decided = zip(*(cells[id(o)] for o in outcomes), strict=True)
-        arrays += [pa.array(c, t) for c, t in zip(decided, _TYPES.values(), strict=True)]
+        distinct, places = _distinct(outcomes)
+        rows = pa.array(places, pa.int32())
+        decided = zip(*map(_arrow, distinct), strict=True)
+        arrays += [pa.array(c, t).take(rows) for c, t in zip(decided, _TYPES.values(), strict=True)]
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         if sum(batch.num_rows for batch in self._waiting) >= GROUP_ROWS:
             self._flush()
@@ -244,10 +281,41 @@ class _Parquet:
             self._waiting = []
 
 
-def _once(outcomes: Sequence[Outcome], make: Callable[[Outcome], T]) -> dict[int, T]:
-    """Something made of each outcome, by its identity: duplicates share theirs."""
-    distinct = {id(outcome): outcome for outcome in outcomes}
-    return {key: make(outcome) for key, outcome in distinct.items()}
+_WRITERS: dict[Format, type[_Csv | _Jsonl | _Parquet]] = {
+    Format.CSV: _Csv,
+    Format.TSV: _Csv,
+    Format.JSONL: _Jsonl,
+    Format.PARQUET: _Parquet,
+}
+
+
+def parquet_schema(source: Input) -> pa.Schema:
+    """Of the decisions in Parquet: the input's own columns, or text; then what was decided."""
+    header = _Flat(source, Format.PARQUET).header
+    inputs = [pa.field(name, pa.string()) for name in header[: -len(COLUMNS)]]
+    if source.format is Format.PARQUET:
+        with opened_parquet(source.path) as file:
+            inputs = list(file.schema_arrow)
+    names = zip(header[-len(COLUMNS) :], _TYPES.values(), strict=True)
+    return pa.schema([*inputs, *(pa.field(name, kind) for name, kind in names)])
+
+
+def _arrow(outcome: Outcome) -> tuple[Any, ...]:
+    """As `_flat`, with spans as Arrow takes them."""
+    flat = _flat(outcome)
+    spans = flat[_SPANS]
+    if not spans:
+        return flat
+    rows = [(s.start, s.end, s.label, s.source) for s in spans]
+    return (*flat[:_SPANS], rows, *flat[_SPANS + 1 :])
+
+
+def _distinct(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[int]]:
+    """Outcomes without duplicates, which share their identity, and which of them each row has."""
+    identities = list(map(id, outcomes))
+    distinct = dict(zip(identities, outcomes, strict=True))
+    place = dict(zip(distinct, range(len(distinct)), strict=True))
+    return list(distinct.values()), [place[identity] for identity in identities]
 
 
 def _text(value: Any) -> str | None:
@@ -256,7 +324,8 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, float):
         return repr(value)
-    return _json(value).strip('"') if not isinstance(value, dict | list) else _json(value)
+    nested = isinstance(value, dict | list | tuple)
+    return _json(value) if nested else _json(value).strip('"')
 
 
 def _json(value: Any) -> str:

@@ -155,8 +155,9 @@ def test_a_full_disk_leaves_nothing_half_written(run, chat, tmp_path, monkeypatc
 
     monkeypatch.setattr("gounmal.writers.os.fsync", full)
     out = tmp_path / "out"
-    result = run("scan", chat, "--output", out, code=2)
-    assert result.stderr == "gounmal: No space left on device\n"
+    result = run("scan", chat, "--output", out, code=4)
+    assert result.stderr.startswith("gounmal: No space left on device: ")
+    assert result.stderr.count("\n") == 1
     assert list(out.iterdir()) == []
 
 
@@ -197,7 +198,7 @@ def test_serve_hands_its_options_on(run, monkeypatch):
     asked = []
     monkeypatch.setattr(serve, "run", lambda **options: asked.append(options))
     run("serve", "--port", "3201", "--workers", "2")
-    assert asked == [{"host": "0.0.0.0", "port": 3201, "workers": 2}]
+    assert asked == [{"host": None, "port": 3201, "workers": 2}]
 
 
 def test_demo_writes_a_broadcast_that_scans(run, tmp_path):

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gounmal import files, scan
+from gounmal import files, judge, scan
 from gounmal.errors import InvalidInput, ScoringFailed
 from gounmal.files import Chunk, Format, inspect
+from gounmal.judge import Judge
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.records import Problem, Record
-from gounmal.scan import Judge
 from gounmal.schema import MAX_TEXT_LENGTH
 from gounmal.summary import Summary
 
@@ -198,25 +198,25 @@ def test_duplicates_are_scored_once_and_short_texts_first(tmp_path, moderator, m
 
 
 def test_memory_of_texts_is_bounded(moderator, monkeypatch):
-    monkeypatch.setattr(scan, "REMEMBERED", 5)
-    judge = judge_of(moderator)
+    monkeypatch.setattr(judge, "REMEMBERED", 5)
+    judging = judge_of(moderator)
     for start in range(0, 100, 10):
-        judge(chunk_of([str(n) for n in range(start, start + 10)]))
-        assert len(judge._remembered) == 5
+        judging(chunk_of([str(n) for n in range(start, start + 10)]))
+        assert len(judging._remembered) == 5
 
 
 def test_calls_are_bounded_in_messages_and_characters(moderator, monkeypatch):
-    monkeypatch.setattr(scan, "PASS_MESSAGES", 4)
-    monkeypatch.setattr(scan, "PASS_CHARACTERS", 100)
+    monkeypatch.setattr(judge, "PASS_MESSAGES", 4)
+    monkeypatch.setattr(judge, "PASS_CHARACTERS", 100)
     judge_of(moderator)(chunk_of([*map(str, range(9)), *(f"{n}{'x' * 60}" for n in range(3))]))
     assert [len(call) for call in moderator.scorer.calls] == [4, 4, 2, 1, 1]
 
 
 def test_a_channel_has_its_own_rules(fake_scorer):
     policy = Policy.parse({"channels": {"7": {"blocklist": ["품절"]}}})
-    judge = judge_of(Moderator(fake_scorer, policy))
+    judging = judge_of(Moderator(fake_scorer, policy))
     chunk = chunk_of(["품절이네"] * 5, ["7", 7, "8", None, ["odd"]])
-    assert [d.flagged for d in judge(chunk)] == [True, True, False, False, False]
+    assert [d.flagged for d in judging(chunk)] == [True, True, False, False, False]
 
 
 def test_one_text_that_the_engine_fails_on_fails_alone(moderator, monkeypatch):
@@ -294,10 +294,10 @@ def test_the_summary_on_disk_is_the_summary(tmp_path, moderator):
     )
 )
 def test_outcomes_are_those_of_each_text_alone(moderator, chunks):
-    judge = judge_of(moderator)
+    judging = judge_of(moderator)
     for texts in chunks:
         alone = [moderator.moderate([text])[0] for text in texts]
-        assert judge(chunk_of(texts)) == alone
+        assert judging(chunk_of(texts)) == alone
 
 
 def judge_of(moderator):

@@ -1,7 +1,6 @@
 """What a summary counts, and that counting it takes no more memory for a longer file."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from gounmal import findings
 from gounmal.columns import Role
-from gounmal.files import Chunk, Format, Input
+from gounmal.files import Chunk
 from gounmal.findings import Expressions, Offenders, pseudonym
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
@@ -98,12 +97,14 @@ def test_a_sentence_is_no_expression():
 
 
 def test_offenders_are_those_who_did_it_again():
-    offenders, times = Offenders(b"key"), Times()
+    offenders, times = Offenders(), Times()
     for user, when in (("kim", 70), ("lee", 80), ("kim", 10), ("kim", None), (7, 90), ("7", 95)):
         if when is not None:
             times.add(when, flagged=True)
         offenders.add(user, when)
-    assert [(o.pseudonym, o.count, o.first_s, o.last_s) for o in offenders.top(times)] == [
+    assert [
+        (o.pseudonym, o.count, o.first_s, o.last_s) for o in offenders.top(times, key=b"key")
+    ] == [
         (pseudonym("kim", b"key"), 3, 10, 70),
         (pseudonym("7", b"key"), 2, 90, 95),
     ]
@@ -118,12 +119,12 @@ def test_pseudonyms_need_the_key():
 
 def test_users_are_bounded(monkeypatch):
     monkeypatch.setattr(findings, "USERS", 10)
-    offenders = Offenders(b"key")
+    offenders = Offenders()
     for number in range(1_000):
         offenders.add(f"once{number}", 1.0)
         offenders.add("often", 2.0)
     assert len(offenders._times) <= 41
-    [often] = offenders.top(counted_times())
+    [often] = offenders.top(counted_times(), key=b"key")
     assert 1_000 - offenders.counts.error <= often.count <= 1_000
 
 
@@ -139,8 +140,7 @@ def counted(fake_scorer):
 
     def count(rows, policy=None):
         roles = {role: role.value for role in Role}
-        source = Input(Path("x/chat.csv"), Format.CSV, None, "utf-8", tuple(roles.values()), roles)
-        counting = Tally(source, Moderator(fake_scorer, policy), key=b"key")
+        counting = Tally(roles, Moderator(fake_scorer, policy))
         for start in range(0, len(rows), 3):
             part = rows[start : start + 3]
             records = [
@@ -149,7 +149,8 @@ def counted(fake_scorer):
             ]
             chunk = Chunk(start, [None] * len(part), 1.0, records)
             counting.add(chunk, [outcome for _, outcome, *_ in part])
-        return counting.summary(title="t", version="0")
+        names = ("gounmal", "title", "source", "format", "encoding", "model", "mode")
+        return counting.counts.summary(key=b"key", files=["a"], **dict.fromkeys(names, ""))
 
     return count
 
@@ -176,7 +177,6 @@ def test_everything_is_counted(counted):
     assert [(o.count, o.first_s, o.last_s) for o in summary.offenders] == [(2, 1, 65)]
     [sample] = summary.samples
     assert (sample.row, sample.offset_s, sample.masked, sample.label) == (1, 1, "바보", "insult")
-    assert summary.source == "chat.csv"
 
 
 def test_lines_near_the_threshold_are_for_review_on_both_sides(counted):
