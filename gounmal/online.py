@@ -26,8 +26,8 @@ MAX_BATCH_COST = 1_024
 MAX_QUEUE_COST = 131_072
 """Of all that waits: seven full lists of chat lines."""
 
-MIN_QUEUE_COST = 4_096
-"""A hundred chat lines may wait even on a machine that is busy with something else."""
+MIN_QUEUE = 96
+"""So many messages may wait even on a machine that was busy with something else."""
 
 ITEM_COST = 8
 """What a message costs beside its characters, in characters."""
@@ -35,8 +35,8 @@ ITEM_COST = 8
 LIVE_LIST = 16
 """A list of up to so many messages may be what somebody waits to see; a longer one is bulk."""
 
-ON_LOOP_S = 0.01
-"""A batch that takes less is run on the event loop."""
+ON_LOOP_S = 0.03
+"""Where a full batch takes less, batches are run on the event loop: most are far from full."""
 
 
 def cost(message: Message) -> int:
@@ -76,7 +76,7 @@ class Online:
             cost=cost,
             max_batch_cost=max_batch_cost,
             max_queue_cost=max_queue_cost,
-            min_queue_cost=MIN_QUEUE_COST,
+            min_queue=MIN_QUEUE,
             recorder=self.recorder,
         )
 

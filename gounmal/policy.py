@@ -34,7 +34,8 @@ DEFAULT_ACTIONS = {
 SCORE_DIGITS = 4
 """Scores are rounded before they are compared, so that what is shown is what was decided on."""
 
-_HATEFUL = tuple(label for label in LABELS if Label.HATE in {label, label.parent})
+_HATEFUL = tuple(i for i, label in enumerate(LABELS) if Label.HATE in {label, label.parent})
+"""Where `hate` and its kinds stand, itself first."""
 
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -141,6 +142,9 @@ class Policy:
         return self.actions[label.parent] if label.parent else Action.ALLOW
 
 
+_NO_LABELS: tuple[Label, ...] = ()
+
+
 def exempt(normalized: Normalized, policy: Policy) -> str:
     """The text as the model gets to see it: allowlisted expressions blanked, same length."""
     text = normalized.original
@@ -174,20 +178,19 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         model: store tag of the model.
     """
     limits = {**thresholds[policy.mode], **policy.thresholds}
-    values = {
-        label: round(score, SCORE_DIGITS)
-        for label, score in zip(LABELS, scores.tolist(), strict=True)
-    }
+    rounded = [round(score, SCORE_DIGITS) for score in scores.tolist()]
     # A hostile line about a group is hateful, whichever of the two heads saw it first.
-    values[Label.HATE] = max([values[label] for label in _HATEFUL])
+    rounded[_HATEFUL[0]] = max([rounded[i] for i in _HATEFUL])
+    values = dict(zip(LABELS, rounded, strict=True))
     found = {label for label, value in values.items() if value >= limits[label]}
-    found |= {label.parent for label in found if label.parent}
-
-    listed = list(_blocklist_spans(normalized, policy))
-    spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
-    spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
-    flagged = found | {span.label for span in listed}
-    labels = tuple(label for label in LABELS if label in flagged)
+    listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
+    spans, labels = listed, _NO_LABELS
+    if found or listed:
+        found |= {label.parent for label in found if label.parent}
+        spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
+        spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
+        flagged = found | {span.label for span in listed}
+        labels = tuple(label for label in LABELS if label in flagged)
     if listed:
         reason = Reason.BLOCKLIST
     elif labels:

@@ -49,10 +49,14 @@ class Runner(Generic[T, R]):
         cost: of one item, such as its tokens; at least 1.
         max_batch_cost: of the items of one call, unless one item alone costs more.
         max_queue_cost: with this much waiting, new work is refused.
-        min_queue_cost: with no more than this waiting, it is not, whatever the estimate.
+        min_queue: with no more items than this waiting, and no more than four batches, it is not,
+            whatever the estimate.
         batch_s: seconds that one call should take at most, `MIN_BATCH_COST` in any case.
         wait_s: estimated seconds beyond which live work is refused.
         recorder: told what happens.
+
+    Attributes:
+        on_loop: is the function called on the event loop, from the next batch on?
     """
 
     def __init__(  # noqa: PLR0913  (limits, each named)
@@ -62,7 +66,7 @@ class Runner(Generic[T, R]):
         cost: Callable[[T], int],
         max_batch_cost: int,
         max_queue_cost: int,
-        min_queue_cost: int = 0,
+        min_queue: int = 0,
         batch_s: float = BATCH_S,
         wait_s: float = WAIT_S,
         recorder: Recorder | None = None,
@@ -73,7 +77,7 @@ class Runner(Generic[T, R]):
         self._cost = cost
         self._max_batch_cost = max_batch_cost
         self._max_queue_cost = max_queue_cost
-        self._min_queue_cost = min_queue_cost
+        self._min_queue = min_queue
         self._batch_s = batch_s
         self._wait_s = wait_s
         self._waiting: Waiting[T, R] = Waiting()
@@ -156,8 +160,8 @@ class Runner(Generic[T, R]):
         cost = self._waiting.cost
         wait = cost * self._seconds_per_cost if bulk else self._live_wait(now)
         limit = max(BULK_WAIT_S if bulk else self._wait_s, 2 * self._batch_seconds)
-        too_long = wait > limit and cost > self._min_queue_cost
-        if too_long or cost >= self._max_queue_cost or self._closing:
+        short = len(self._waiting) <= self._min_queue and cost <= 4 * self._max_batch_cost
+        if (wait > limit and not short) or cost >= self._max_queue_cost or self._closing:
             self.recorder.shed += count
             raise Overloaded(wait)
 

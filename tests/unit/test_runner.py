@@ -269,14 +269,12 @@ async def test_a_short_queue_is_never_too_long():
         time.sleep(0.001 * len(items))
         return items
 
-    async with running(
-        run, on_loop=True, max_batch_cost=10, wait_s=0.001, min_queue_cost=50
-    ) as runner:
+    async with running(run, on_loop=True, max_batch_cost=10, wait_s=0.001, min_queue=30) as runner:
         await runner.submit(list(range(40)))
-        futures = [runner.submit([i]) for i in range(51)]
+        futures = [runner.submit([i]) for i in range(31)]
         with pytest.raises(Overloaded):
-            runner.submit([51])
-        assert await asyncio.gather(*futures) == [[i] for i in range(51)]
+            runner.submit([31])
+        assert await asyncio.gather(*futures) == [[i] for i in range(31)]
 
 
 async def test_bulk_waits_longer_than_live_and_does_not_keep_live_out():
