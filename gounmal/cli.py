@@ -1,4 +1,4 @@
-"""The command line: `gounmal serve · moderate · scan · evaluate · models · demo`.
+"""The command line: `gounmal serve · moderate · scan · worker · evaluate · models · demo`.
 
 Exit codes: 0 it worked; 1 it was interrupted, or a bug (with a traceback); 2 the input, an option
 or the installation is at fault, and one line on stderr says how; 3 and 4 see `scan`.
@@ -237,6 +237,32 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     terminal.print_scanned(scanned)
     if scanned.summary.failed:
         sys.exit(3)
+
+
+@main.command()
+@click.option("--processes", type=click.IntRange(1), help="By default one for each core.")
+@click.option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    show_default=True,
+    help="How much others on this machine come first.",
+)
+@one_line_errors
+def worker(processes: int | None, nice: int) -> None:
+    """Work on the jobs of a service: those in the database that GOUNMAL_DATABASE names.
+
+    Takes a shard at a time in each process, until told to stop. The service and all workers see the
+    same GOUNMAL_STATE folder, inputs and outputs, under the same paths.
+    """
+    from gounmal.jobs_settings import JobSettings
+    from gounmal.jobs_supervisor import supervise_here
+    from gounmal.store import ensure_default
+
+    JobSettings.read()
+    if not os.environ.get("GOUNMAL_MODEL"):
+        ensure_default()
+    supervise_here(processes, nice=nice)
 
 
 @main.command()

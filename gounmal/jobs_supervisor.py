@@ -6,9 +6,11 @@ import fcntl
 import logging
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping, Sequence
 
 logger = logging.getLogger(__name__)
@@ -126,6 +127,19 @@ def supervise(
         deadline = time.monotonic() + END_WITHIN_S
         for slot in slots:
             slot.wait(max(0.0, deadline - time.monotonic()))
+
+
+def supervise_here(processes: int | None, *, nice: int = 0) -> None:
+    """As `supervise`, on the main thread, until SIGTERM or SIGINT.
+
+    Args:
+        processes: workers; by default one for each core.
+        nice: as for `supervise`.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    supervise(processes or len(os.sched_getaffinity(0)), stop, nice=nice)
 
 
 def supervise_alone(
