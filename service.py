@@ -27,6 +27,8 @@ from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_m
 from gounmal.config import SERVICE, Settings, read_configuration
 from gounmal.errors import GounmalError
 from gounmal.frames import PATH
+from gounmal.jobs_service import Jobs
+from gounmal.jobs_settings import JobSettings
 from gounmal.ndjson import LineStreams
 from gounmal.policy import Policy
 from gounmal.scrape import Metrics
@@ -60,6 +62,7 @@ def one_line() -> Iterator[None]:
 with one_line():
     SETTINGS = Settings.read(HERE)
     CONFIGURATION = read_configuration(HERE / "configuration.yaml")
+    JOBS = Jobs(JobSettings.read())
 
 
 class Unread:
@@ -113,6 +116,7 @@ DOORS = {
 ROUTES = (
     WebSocketRoute(PATH, LiveStreams(online, STREAMS)),
     Route(PATH, LineStreams(online, STREAMS), methods=["POST"]),
+    *JOBS.routes(),
 )
 """What cannot be a method of BentoML's, mounted beside those that are."""
 
@@ -158,6 +162,7 @@ class Gounmal:
         self.exporter = Exporter(self.online)
         self.exporter.start()
         before_shutdown(STREAMS.close, within=DRAIN_S)
+        JOBS.start(Path(self.artifact.path), SETTINGS.policy)
         # What lives now lives on: no collection need look through it again.
         gc.collect()
         gc.freeze()
@@ -165,6 +170,7 @@ class Gounmal:
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Answer what was accepted."""
+        await JOBS.stop()
         await self.online.close()
         self.exporter.stop()
 
