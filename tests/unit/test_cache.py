@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.cache import Cache, Keys
+from gounmal.config import Settings
+from gounmal.errors import InvalidConfiguration
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.schema import LABELS, Message, Mode
@@ -78,3 +80,18 @@ def test_another_model_has_keys_of_its_own(moderator):
     one = keys.of(Message("안녕"))
     moderator.scorer = NoScores()
     assert one != keys.of(Message("안녕"))
+
+
+def test_its_size_and_the_deadline_come_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GOUNMAL_CACHE", "7")
+    monkeypatch.setenv("GOUNMAL_DEADLINE_MS", "250")
+    settings = Settings.read(tmp_path)
+    assert (settings.cache, settings.deadline) == (7, 0.25)
+    monkeypatch.setenv("GOUNMAL_CACHE", "0")
+    monkeypatch.setenv("GOUNMAL_DEADLINE_MS", "0")
+    settings = Settings.read(tmp_path)
+    assert (settings.cache, settings.deadline) == (0, None)
+    for wrong in ("many", "-1", "1.5"):
+        monkeypatch.setenv("GOUNMAL_CACHE", wrong)
+        with pytest.raises(InvalidConfiguration, match="GOUNMAL_CACHE"):
+            Settings.read(tmp_path)
