@@ -18,18 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002  (BentoML reads the annotations)
 from starlette.responses import Response  # noqa: TC002
 from starlette.routing import Route, WebSocketRoute
 
 from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
+from gounmal.clouds import Platform
 from gounmal.config import SERVICE, Settings, read_configuration
 from gounmal.errors import GounmalError
+from gounmal.exposure import Exposure, asked_host
 from gounmal.frames import PATH
+from gounmal.gate import Gate
 from gounmal.jobs_service import Jobs
 from gounmal.jobs_settings import JobSettings
+from gounmal.limits import spend
 from gounmal.ndjson import LineStreams
+from gounmal.openapi import Document
 from gounmal.policy import Policy
 from gounmal.scrape import Metrics
 from gounmal.shutdown import OpenStreams, before_shutdown
@@ -43,9 +49,13 @@ if TYPE_CHECKING:
 
     from gounmal.exposition import Exporter
     from gounmal.online import Online
+    from gounmal.schema import Message
 
 DRAIN_S = 5
 """Seconds that open streams get to be answered when the server is told to end."""
+
+BENTOMLS_HOST = "0.0.0.0"  # noqa: S104  (what is checked, not what is done)
+"""Where BentoML listens when nobody says where."""
 
 HERE = Path(__file__).parent
 
@@ -61,6 +71,8 @@ def one_line() -> Iterator[None]:
 
 with one_line():
     SETTINGS = Settings.read(HERE)
+    PLATFORM = Platform.read()
+    EXPOSURE = Exposure.read()
     CONFIGURATION = read_configuration(HERE / "configuration.yaml")
     JOBS = Jobs(JobSettings.read())
 
@@ -108,21 +120,42 @@ def online() -> Online:
     return service.online
 
 
+def described() -> Any:
+    """What BentoML says of the service."""
+    service: Any = Gounmal
+    return service.openapi_spec.asdict()
+
+
+def to_counted_messages(value: Any) -> list[Message]:
+    """A list, counted against its caller's lines; the gate has counted one."""
+    messages = to_messages(value)
+    spend(len(messages) - 1)
+    return messages
+
+
 STREAMS = OpenStreams()
 DOORS = {
     "/moderate": Door(to_message, lambda: online().moderate, MAX_BODY_BYTES),
-    "/moderate_many": Door(to_messages, lambda: online().moderate_many, MAX_LIST_BODY_BYTES),
+    "/moderate_many": Door(
+        to_counted_messages, lambda: online().moderate_many, MAX_LIST_BODY_BYTES
+    ),
 }
+LINES = LineStreams(online, STREAMS)
+DOCUMENT = Document(described, key_needed=EXPOSURE.keys is not None, platform=PLATFORM)
 ROUTES = (
     WebSocketRoute(PATH, LiveStreams(online, STREAMS)),
-    Route(PATH, LineStreams(online, STREAMS), methods=["POST"]),
+    Route(PATH, LINES, methods=["POST"]),
     *JOBS.routes(),
+    Route("/docs.json", DOCUMENT, methods=["GET"]),
+    *(PLATFORM.routes(online, LINES) if PLATFORM else ()),
 )
 """What cannot be a method of BentoML's, mounted beside those that are."""
 
 
 def fronted(service: Any) -> Any:
-    """Count requests, and answer at the doors: middleware that is added later sees none of it."""
+    """Let in, count, and answer at the doors: middleware that is added later sees none of it."""
+    bodies = {path: door.max_bytes for path, door in DOORS.items()}
+    service.add_asgi_middleware(Gate, exposure=EXPOSURE, bodies=bodies, registry=REGISTRY)
     service.add_asgi_middleware(Metrics)
     service.add_asgi_middleware(Front, doors=DOORS)
     return service
@@ -144,6 +177,7 @@ class Gounmal:
         """Once, before any worker starts: what would stop each of them."""
         with one_line():
             Policy.load(SETTINGS.policy)
+            EXPOSURE.check(asked_host(CONFIGURATION.get("http", {}).get("host", BENTOMLS_HOST)))
 
     @bentoml.on_startup
     async def open(self) -> None:

@@ -16,6 +16,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from prometheus_client import Counter
+
 from gounmal.browsers import allowing, dressed, from_elsewhere
 from gounmal.clouds import Platform
 from gounmal.exposure import Exposure, listening, only_local
@@ -26,6 +28,7 @@ from gounmal.refusals import NO_KEY, WRONG_KEY, Refusal, later, too_large
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class Gate:
         exposure: by default what the environment says.
         bodies: the longest body in bytes, by path.
         local: is this machine all that can reach us? By default found out.
+        registry: where to count who was turned away, if anywhere.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Gate:
         *,
         bodies: Mapping[str, int] | None = None,
         local: bool | None = None,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._app = app
         self._exposure = exposure = exposure or Exposure.read()
@@ -87,6 +92,9 @@ class Gate:
         self._open = frozenset((*OPEN, *health, *metrics))
         self._callers: dict[str, Caller] = {}
         self._buffered = 0
+        self._refused = registry and Counter(
+            "gounmal_refused", "Requests turned away at the gate.", ("status",), registry=registry
+        )
         self._entrance = allowing(self._check, exposure.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +123,12 @@ class Gate:
         if refusal is None:
             await self._admit(self._caller(name), headers, scope, receive, send)
         else:
-            await refusal.send(scope, send)
+            await self._turn_away(refusal, scope, send)
+
+    async def _turn_away(self, refusal: Refusal, scope: Scope, send: Send) -> None:
+        if self._refused:
+            self._refused.labels(refusal.status).inc()
+        await refusal.send(scope, send)
 
     async def _admit(
         self,
@@ -129,7 +142,7 @@ class Gate:
         length = self._length(headers, scope["path"])
         refusal = self._too_much(caller, length, scope["path"])
         if refusal is not None:
-            await refusal.send(scope, send)
+            await self._turn_away(refusal, scope, send)
             return
         if caller.bucket is not None:
             CALLERS_BUCKET.set(caller.bucket)

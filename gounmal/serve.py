@@ -8,19 +8,23 @@ import sys
 from runpy import run_module
 from typing import NoReturn
 
+from gounmal.clouds import Platform
 from gounmal.config import SERVICE
 from gounmal.errors import InvalidConfiguration
+from gounmal.exposure import LOCAL
 from gounmal.store import CHECKOUT, ensure_default
 
 OVERRIDES = "BENTOML_CONFIG_OVERRIDES"
 
 
-def run(*, host: str, port: int, workers: int | None = None) -> NoReturn:
+def run(
+    *, host: str | None = None, port: int | None = None, workers: int | None = None
+) -> NoReturn:
     """Import the shipped model if the store has none, then become `bentoml serve`.
 
     Args:
-        host: address to listen on.
-        port: to listen on.
+        host: address to listen on; by default what `place` says.
+        port: to listen on; likewise.
         workers: processes; by default what configuration.yaml says.
 
     Raises:
@@ -38,9 +42,28 @@ def run(*, host: str, port: int, workers: int | None = None) -> NoReturn:
         os.environ[OVERRIDES] = overrides(os.environ.get(OVERRIDES), workers=workers)
     # As `python -m bentoml serve …` in this very process: BentoML has been imported by now, and
     # signals reach it directly.
+    host, port = place(host, port)
     sys.argv = ["bentoml", "serve", "--host", host, "--port", str(port), str(CHECKOUT)]
     run_module("bentoml", run_name="__main__", alter_sys=True)
     raise SystemExit(0)
+
+
+def place(host: str | None, port: int | None) -> tuple[str, int]:
+    """Where to listen: as asked, as the cloud's platform wants it, or on this machine only.
+
+    BentoML's own variables, `BENTOML_HOST` and `BENTOML_PORT`, come between the last two, and
+    `PORT`, which many platforms set.
+
+    Raises:
+        InvalidConfiguration: the environment says something that is no port.
+    """
+    platform = Platform.read()
+    if platform is not None:
+        return host or "0.0.0.0", port or platform.port  # noqa: S104  (callers come through it)
+    given = os.environ.get("BENTOML_PORT") or os.environ.get("PORT") or "3000"
+    if not (given.isascii() and given.isdigit()):
+        raise InvalidConfiguration("BENTOML_PORT or PORT: expected a number")
+    return host or os.environ.get("BENTOML_HOST") or LOCAL, port or int(given)
 
 
 def overrides(present: str | None, *, workers: int) -> str:

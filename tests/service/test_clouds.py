@@ -7,6 +7,7 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
+from gounmal import serve
 from gounmal.clouds import Platform
 from gounmal.errors import InvalidConfiguration, Overloaded
 from gounmal.moderator import Moderator
@@ -232,3 +233,33 @@ async def test_a_batch_transform_gets_a_line_for_each(sagemaker, kind):
 async def test_only_the_methods_of_the_contract(sagemaker):
     assert (await sagemaker.get("/invocations")).status_code == 405
     assert (await sagemaker.post("/ping")).status_code == 405
+
+
+# `gounmal serve`.
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked", "place"),
+    [
+        ({}, (None, None), ("127.0.0.1", 3000)),
+        ({"BENTOML_HOST": "0.0.0.0", "BENTOML_PORT": "4000"}, (None, None), ("0.0.0.0", 4000)),
+        ({"PORT": "5000"}, (None, None), ("127.0.0.1", 5000)),
+        ({"BENTOML_PORT": "4000"}, ("::1", 6000), ("::1", 6000)),
+        (VERTEX, (None, None), ("0.0.0.0", 8501)),
+        (VERTEX | {"BENTOML_PORT": "4000"}, (None, None), ("0.0.0.0", 8501)),
+        (SAGEMAKER, (None, None), ("0.0.0.0", 8080)),
+        (SAGEMAKER, ("127.0.0.1", 9000), ("127.0.0.1", 9000)),
+    ],
+)
+def test_the_platform_says_where_to_listen(monkeypatch, environ, asked, place):
+    for name in ("PORT", "BENTOML_HOST", "BENTOML_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert serve.place(*asked) == place
+
+
+def test_a_port_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv("BENTOML_PORT", "http")
+    with pytest.raises(InvalidConfiguration, match="BENTOML_PORT"):
+        serve.place(None, None)
