@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from gounmal.files import Format
 from gounmal.ledger import done, failure, part_path
-from gounmal.report import render
 from gounmal.sources import file_system, place
 from gounmal.summary import FailedShard
 from gounmal.tally import Counts
@@ -43,6 +42,8 @@ def assemble(plan: Plan, folder: Path, *, key: bytes | None = None) -> Summary:
     Raises:
         OSError: the output cannot be written.
     """
+    from gounmal.report import render  # noqa: PLC0415  (workers have no use for charts)
+
     finished = {s.index for s in plan.shards if done(plan, s.index, folder)}
     for number, item in enumerate(plan.inputs):
         shards = [s for s in plan.shards if s.file == number and s.index in finished]

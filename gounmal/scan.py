@@ -112,7 +112,9 @@ def carry_out(  # noqa: PLR0913  (as above)
         if recipe is None or count < 2:
             failures = run_here(made, waiting, moderator, folder, on_progress=on_progress)
         else:
-            failures = run_shards(made, waiting, recipe, folder, count, on_progress=on_progress)
+            failures = run_shards(
+                made, waiting, recipe.located(), folder, count, on_progress=on_progress
+            )
         if failures and len(failures) == len(made.shards):
             raise failures[0]
         summary = assemble(made, folder, key=key)

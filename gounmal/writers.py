@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import orjson
@@ -70,6 +70,9 @@ class Writer(Protocol):
     def close(self) -> None:
         """Write what is left. The file beneath stays open."""
 
+    def abandon(self) -> None:
+        """Let go of what is not wanted any more."""
+
 
 @contextmanager
 def replacing(path: Path, *, unique: bool = False) -> Iterator[BinaryIO]:
@@ -107,8 +110,12 @@ def writer(path: Path, source: Input, kind: Format, *, compressed: bool) -> Iter
     """A writer of decisions without a header, whose file is there when the block ends well."""
     with replacing(path, unique=True) as raw, packed(raw, source, compressed=compressed) as sink:
         made = _WRITERS[kind](sink, source, kind)
-        yield made
-        made.close()
+        try:
+            yield made
+            made.close()
+        except BaseException:
+            made.abandon()
+            raise
 
 
 def headed(sink: Any, source: Input, kind: Format) -> None:
@@ -211,6 +218,9 @@ class _Csv:
     def close(self) -> None:
         pass
 
+    def abandon(self) -> None:
+        pass
+
     def _emit(self, rows: Sequence[Sequence[str | None]], mark: str = "") -> None:
         buffer = io.StringIO(newline="")
         buffer.write(mark)
@@ -241,6 +251,9 @@ class _Jsonl:
         self._sink.write(_encoded("".join(joined)))
 
     def close(self) -> None:
+        pass
+
+    def abandon(self) -> None:
         pass
 
     def _named(self, outcome: Outcome) -> dict[str, Any]:
@@ -274,6 +287,12 @@ class _Parquet:
     def close(self) -> None:
         self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        self._waiting = []
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+        self._writer.is_open = False  # or it would try again when it is collected
 
     def _flush(self) -> None:
         if self._waiting:
