@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gounmal.encoder import Vocabulary, hash_features, keep, sequence
+from gounmal.encoder import Vocabulary, hash_features, sequence
 from gounmal.normalize import normalize
 
 if TYPE_CHECKING:
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 CHUNK = 4096
 WIDTHS = np.array([4, 8, 12, 16, 20, 26, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256])
 """Padded widths of training batches."""
-
-
-def build_vocabulary(texts: Iterable[str], *, size: int, min_count: int) -> Vocabulary:
-    """Keep the `size` most frequent n-grams, each seen `min_count` times at least."""
-    keys = np.concatenate(
-        [
-            hash_features([sequence(normalize(text)) for text in part])[0].ravel()
-            for part in _chunks(texts)
-        ]
-    )
-    seen, counts = np.unique(keys, return_counts=True)
-    enough = counts >= min_count
-    return keep(seen[enough], counts[enough], size)
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Encodings:
 def encode(texts: Sequence[str], vocabulary: Vocabulary, *, max_tokens: int) -> Encodings:
     """Encode texts; of a long one the first `max_tokens` tokens."""
     parts, lengths = [], []
-    for chunk in _chunks(texts):
+    for chunk in chunks(texts):
         keys, full = hash_features([sequence(normalize(text)) for text in chunk])
         position = np.arange(len(keys)) - np.repeat(np.cumsum(full) - full, full)
         parts.append(vocabulary.lookup(keys[position < max_tokens]))
@@ -108,7 +95,8 @@ def fitting(limit: int) -> int:
     return int(widths.max(initial=0)) if len(widths) < len(WIDTHS) else limit
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts, some thousands at a time."""
     chunk: list[str] = []
     for text in texts:
         chunk.append(text)

@@ -67,6 +67,13 @@ class Supervision:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def answers(self) -> NDArray[np.float32]:
+        """float32[n, labels + 1]: each label, then "is it abusive at all?"; NaN where unknown."""
+        harmful = (self.targets == 1).any(axis=1) | (self.any_value >= 0.5)
+        harmless = (self.targets == 0).all(axis=1)
+        abusive = np.where(harmful, 1, np.where(harmless, 0, np.nan)).astype(np.float32)
+        return np.concatenate([self.targets, abusive[:, None]], axis=1)
+
     def of(self, rows: NDArray[np.int64]) -> Supervision:
         """What is known of these texts alone, numbered anew."""
         number = {row: i for i, row in enumerate(rows.tolist())}

@@ -26,10 +26,11 @@ from gounmal.encoder import Vocabulary
 from gounmal.normalize import normalize
 from gounmal.schema import Label
 from train import floor
-from train.batches import Encodings, build_vocabulary, encode, fitting
+from train.batches import Encodings, encode, fitting
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
+from train.vocabulary import build_vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Recipe:
     """Every number of a training run; the defaults made the shipped model."""
 
     vocabulary_size: int = 120_000
-    min_count: int = 3
+    min_count: int = 4
     max_tokens: int = 128
     """Longer texts are cut in training (in serving they are not)."""
     unlabelled: int = 100_000
@@ -60,7 +61,7 @@ class Recipe:
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
     taken at random there is hardly any abuse for a teacher to speak of."""
-    teachers: int = 2
+    teachers: int = 1
     linear_share: float = 0.4
     """How much of what the teachers say comes from the linear floor, which errs differently."""
     hidden: int = 96
@@ -149,12 +150,15 @@ def train(
         seed=seed,
     )
     progress(f"{len(mixture.texts):,} texts, {len(texts):,} of them unlabelled")
+    supervision = mixture.supervision(dataset, None)
     vocabulary = build_vocabulary(
-        mixture.texts, size=recipe.vocabulary_size, min_count=recipe.min_count
+        mixture.texts,
+        supervision.answers(),
+        size=recipe.vocabulary_size,
+        min_count=recipe.min_count,
     )
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
-    supervision = mixture.supervision(dataset, None)
     voices = [
         _teacher(mixture, encodings, supervision, recipe, seed + 1 + i, vocabulary, progress)
         for i in range(recipe.teachers)

@@ -10,12 +10,13 @@ from gounmal.classifier import ArtifactConfig, Classifier, groups
 from gounmal.errors import InvalidArtifact
 from gounmal.normalize import normalize
 from gounmal.schema import LABELS, Label, Mode
-from train.batches import batches, build_vocabulary, encode, width_of
+from train.batches import batches, encode, width_of
 from train.export import export
 from train.fit import FitConfig, Supervision, fit, logits_of, loss_of
 from train.mixture import tokens_of
 from train.model import GounmalConfig, GounmalModel
 from train.recipe import Network
+from train.vocabulary import build_vocabulary
 
 BAD = ["바보야", "이 바보", "바보 멍청이", "멍청이 같은", "저 멍청이"]
 GOOD = ["안녕하세요", "이거 얼마예요", "예뻐요", "감사합니다", "저 왔어요"]
@@ -38,7 +39,7 @@ def supervision():
 
 @pytest.fixture(scope="module")
 def network():
-    vocabulary = build_vocabulary(TEXTS, size=2000, min_count=1)
+    vocabulary = build_vocabulary(TEXTS, supervision().answers(), size=2000, min_count=1)
     torch.manual_seed(0)
     model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=16, hidden=32))
     encodings = encode(TEXTS, vocabulary, max_tokens=64)
