@@ -136,10 +136,12 @@ def supervise_here(processes: int | None, *, nice: int = 0) -> None:
         processes: workers; by default one for each core.
         nice: as for `supervise`.
     """
+    from gounmal.workers import usable_cores  # noqa: PLC0415  (the service does without the engine)
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    supervise(processes or len(os.sched_getaffinity(0)), stop, nice=nice)
+    supervise(processes or usable_cores(), stop, nice=nice)
 
 
 def supervise_alone(
