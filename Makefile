@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train bench bento clean
+.PHONY: help serve test check format train bench bento image image-test release clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,5 +57,22 @@ bento: $(SERVE_ENV)/.ready  ## build the Bento with its model in it
 	$(SERVE)/gounmal models import models/gounmal-ko
 	$(SERVE)/bentoml build
 
+IMAGE      ?= gounmal:latest
+DEPLOY_ENV := .venv-deploy
+
+$(DEPLOY_ENV)/.ready: deploy/requirements.txt
+	$(PYTHON) -m venv $(DEPLOY_ENV)
+	$(DEPLOY_ENV)/bin/pip install --quiet --require-hashes -r $<
+	touch $@
+
+image: $(SERVE_ENV)/.ready  ## build the slim image IMAGE (gounmal:latest), with Docker or buildah
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/image/build.sh $(IMAGE) "$$folder"
+
+image-test: $(SERVE_ENV)/.ready $(DEPLOY_ENV)/.ready  ## build it and try it, and the manifests
+	@IMAGE=$(IMAGE) deploy/image/test.sh
+
+release: $(SERVE_ENV)/.ready  ## wheel, Bento, image, bill of materials and checksums into dist/
+	@IMAGE=$(IMAGE) deploy/image/release.sh
+
 clean:  ## remove the environments and caches (the Bento store stays)
-	rm -rf $(SERVE_ENV) $(DEV_ENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(SERVE_ENV) $(DEV_ENV) $(DEPLOY_ENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Build the image, run its tests: what `make image-test` does. Exit code 75 where neither Docker's
+# engine nor, as root, Debian's packages can be had: then nothing is tested but the manifests.
+#
+# IMAGE   its name       BASE   the base image, by default one made from Debian's packages if no
+#                               registry is needed for it, that is: without Docker
+# AGAIN=1 builds twice and compares
+set -eu
+cd "$(dirname "$0")/../.."
+env=.venv-deploy
+test() { "$env/bin/pytest" --confcutdir=tests/image "$@"; }
+
+if ! docker info > /dev/null 2>&1; then
+  missing=
+  for program in buildah podman runc debootstrap; do
+    command -v $program > /dev/null || missing="$missing $program"
+  done
+  if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends $missing > /dev/null && missing=
+  fi
+  if [ "$(id -u)" != 0 ] || [ -n "$missing" ]; then
+    echo "image-test: skipped, for want of Docker's engine, or of root and$missing" >&2
+    test tests/image/test_manifests.py
+    exit 75
+  fi
+  if [ -z "${BASE:-}" ]; then
+    BASE=localhost/gounmal-base:bookworm
+    buildah inspect "$BASE" > /dev/null 2>&1 || deploy/image/base.sh "$BASE"
+  fi
+  export BASE
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+deploy/image/build.sh "$IMAGE" "$folder"
+if [ -n "${AGAIN:-}" ]; then
+  deploy/image/build.sh "$IMAGE-again" "$folder"
+  export GOUNMAL_IMAGE_AGAIN="$IMAGE-again"
+fi
+GOUNMAL_IMAGE=$IMAGE test tests/image
