@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import astuple, dataclass
+from functools import lru_cache
+from operator import sub
 from typing import TYPE_CHECKING
 
 from gounmal.normalize import normalize
@@ -24,6 +26,8 @@ EXPRESSIONS = 2_000
 VARIANTS = 8_000
 SHOWN_EXPRESSIONS = 30
 SHOWN_VARIANTS = 12
+REMEMBERED = 4_096
+"""Spellings whose expression is not worked out again."""
 MAX_EXPRESSION = 30
 """A longer span is a sentence and no expression."""
 
@@ -50,8 +54,8 @@ class Expressions:
         """Count the expressions of a text that occurred `count` times."""
         for span in _apart(decision.spans):
             variant = text[span.start : span.end].strip()
-            key = "".join(normalize(variant).views[-1].text.split())
-            if key and len(variant) <= MAX_EXPRESSION:
+            key = _expression(variant) if len(variant) <= MAX_EXPRESSION else ""
+            if key:
                 self.keys.add(key, count)
                 self.variants.add((key, variant, span.label), count)
 
@@ -203,13 +207,22 @@ class Lines:
         row: int,
         seconds: float | None,
     ) -> None:
-        """Offer a distinct text with its first row."""
-        scores = decision.scores
-        label = max(LABELS, key=lambda label: scores[label] - limits[label])
-        margin = scores[label] - limits[label]
+        """Offer a distinct text with its first row.
+
+        Args:
+            text: the message.
+            decision: on it.
+            limits: the thresholds in force, in the order of the labels.
+            row: within the shard.
+            seconds: when it was sent, if that is known.
+        """
+        # Each distinct text of a file comes by here, and most are far below every threshold.
+        margins = list(map(sub, decision.scores.values(), limits.values()))
+        margin = max(margins)
         near = abs(margin) <= REVIEW_MARGIN and decision.reason is not Reason.BLOCKLIST
         if not (decision.flagged or near):
             return
+        label = LABELS[margins.index(margin)]
         rank = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
         if decision.reason is Reason.BLOCKLIST:
             label = decision.spans[0].label
@@ -220,7 +233,7 @@ class Lines:
             masked=decision.masked,
             action=decision.action.value,
             label=label.value,
-            score=scores[label],
+            score=decision.scores[label],
             threshold=limits[label],
             margin=margin,
         )
@@ -255,6 +268,12 @@ class Lines:
     def _lists(self) -> dict[str, Smallest[_Seen]]:
         samples = {action.value: kept for action, kept in self._samples.items()}
         return {**samples, "below": self._below, "above": self._above}
+
+
+@lru_cache(REMEMBERED)
+def _expression(variant: str) -> str:
+    """What its spellings have in common."""
+    return "".join(normalize(variant).views[-1].text.split())
 
 
 def _apart(spans: Sequence[Span]) -> list[Span]:

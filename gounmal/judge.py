@@ -63,10 +63,11 @@ class Judge:
 
     def _keys(self, chunk: Chunk) -> list[_Key | Problem]:
         rules = self._moderator.policy.channels
-        rows = zip(
-            chunk.values(self._text), chunk.values(self._channel), chunk.problems, strict=True
-        )
-        return [problem or (text, ruled(channel, rules)) for text, channel, problem in rows]
+        texts = zip(chunk.values(self._text), chunk.problems, strict=True)
+        if not rules or self._channel is None:
+            return [problem or (text, None) for text, problem in texts]
+        rows = zip(texts, chunk.values(self._channel), strict=True)
+        return [problem or (text, ruled(channel, rules)) for (text, problem), channel in rows]
 
     def _moderate(self, keys: Sequence[_Key]) -> Sequence[Outcome]:
         messages = [Message(text, channel=channel) for text, channel in keys]

@@ -95,10 +95,8 @@ class Tally:
         name = ruled(channel, moderator.policy.channels)
         if name not in self._limits:
             policy = moderator.policy.for_channel(name)
-            self._limits[name] = {
-                **moderator.scorer.thresholds[policy.mode],
-                **policy.thresholds,
-            }
+            limits = {**moderator.scorer.thresholds[policy.mode], **policy.thresholds}
+            self._limits[name] = {label: limits[label] for label in LABELS}
         return self._limits[name]
 
 
@@ -173,5 +171,7 @@ _PARTS = ("times", "expressions", "offenders", "lines")
 
 def ruled(channel: object, rules: Mapping[str, object]) -> str | None:
     """The name of a channel that has rules of its own in the policy; None for any other."""
+    if not rules:
+        return None
     name = str(channel) if isinstance(channel, str | int) else None
     return name if name in rules else None
