@@ -105,7 +105,7 @@ def document(
         "info": {
             "title": "gounmal",
             "version": __version__,
-            "description": described["info"].get("description") or "",
+            "description": "Moderation of Korean and mixed Korean/English chat.",
         },
         "paths": paths,
         "security": security if key_needed else [{}, *security],

@@ -59,7 +59,7 @@ DEADLINE = {
 RETRY_AFTER = {
     "retry-after": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
-LINES = {"type": "string", "description": "A message a line, as JSON; an answer a line."}
+LINES = {"description": "A message a line, as JSON; an answer a line, whatever the line."}
 
 
 def judged(asked: dict[str, Any], answered: dict[str, Any], *, lines: str = "") -> dict[str, Any]:
@@ -68,14 +68,14 @@ def judged(asked: dict[str, Any], answered: dict[str, Any], *, lines: str = "") 
     Args:
         asked: schema of the JSON body.
         answered: that of the answer.
-        lines: another content type that it takes and answers in, if any.
+        lines: another content type that it takes and answers in, if any; lines have no deadline.
     """
     content, answers = {JSON: {"schema": asked}}, {JSON: {"schema": answered}}
     if lines:
         content[lines] = answers[lines] = {"schema": LINES}
     return {
         "tags": ["Service APIs"],
-        "parameters": [DEADLINE],
+        "parameters": [] if lines else [DEADLINE],
         "requestBody": {"required": True, "content": content},
         "responses": _responses(answers),
     }
