@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,19 @@ def test_compose_names_files_that_are_there():
             assert there, f"{name}: {source}"
         published = [port for port in service.get("ports", ()) if not port.startswith("127.0.0.1:")]
         assert not published, f"{name} is open to others"
+
+
+@pytest.mark.parametrize("overlay", ["online", "full"])
+def test_kustomize_puts_it_together(overlay):
+    validator = pytest.importorskip("kubernetes_validate")
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("no kubectl here")
+    folder = FOLDER / "overlays" / overlay
+    done = subprocess.run([program, "kustomize", folder], capture_output=True, check=True)
+    found = list(yaml.safe_load_all(done.stdout))
+    for manifest in found:
+        if manifest["kind"] not in CUSTOM:
+            validator.validate(manifest, KUBERNETES, strict=True)
+    assert len(found) == {"online": 7, "full": 22}[overlay]
+    assert "image: gounmal\n" not in done.stdout.decode()

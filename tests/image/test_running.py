@@ -14,7 +14,7 @@ import time
 import httpx
 import pytest
 
-from .conftest import KEY
+from .conftest import KEY, STRICT
 
 websockets = pytest.importorskip("websockets.asyncio.client")
 
@@ -198,6 +198,30 @@ def test_a_job_goes_on_after_the_container_was_killed(image, container, engine):
         engine("volume", "rm", "--force", volume)
     texts = [row["text"] for row in csv.DictReader(io.StringIO(result.lstrip("\ufeff")))]
     assert texts == rows.splitlines()[1:]
+
+
+def test_a_worker_takes_a_job_and_goes_when_told(image, container, engine):
+    if "/jobs" not in doors(container):
+        pytest.skip("this image serves no jobs")
+    volume, name = "gounmal-test-shared", "gounmal-test-worker"
+    options = ("--volume", f"{volume}:/var/lib/gounmal")
+    engine("volume", "create", volume)
+    try:
+        with image.serving(*options) as server:
+            detached = ["run", "--detach", "--name", name, "--network", "none"]
+            common = [*engine.limits, *STRICT, *options]
+            engine(*detached, *common, image.name, "worker", "--processes", "1")
+            rows = "text\n" + f"{ABUSIVE}\n" * 1000
+            created = server.http.post("/jobs", files={"file": ("chat.csv", rows.encode())})
+            path = f"/jobs/{created.json()['id']}"
+            job = wait_for(server, path, lambda job: job["state"] in {"done", "failed"})
+            assert (job["state"], job["rows_done"]) == ("done", 1000)
+            assert engine.inspect(name)["State"]["Running"], engine("logs", name).stderr
+            engine("stop", "--time", "30", name)
+            assert engine.inspect(name)["State"]["ExitCode"] == 0
+    finally:
+        engine("rm", "--force", name, check=False)
+        engine("volume", "rm", "--force", volume)
 
 
 def wait_for(container, path, good):
