@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from dbos import DBOS
+from dbos import error as dbos_error
 
 from gounmal.config import Settings
 from gounmal.errors import GounmalError, InvalidConfiguration
@@ -125,12 +126,21 @@ def _launch(settings: JobSettings, executor: str) -> None:
             "enable_otlp": False,
         }
     )
+    logging.getLogger("dbos").addFilter(_NotCancelled())
     DBOS.listen_queues([JOBS, SHARDS])
     DBOS.launch()
     DBOS.register_queue(JOBS, worker_concurrency=JOBS_AT_ONCE, on_conflict="always_update")
     DBOS.register_queue(
         SHARDS, worker_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update"
     )
+
+
+class _NotCancelled(logging.Filter):
+    """Leaves out the traceback that DBOS logs of each workflow that somebody cancelled."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return not (kind and issubclass(kind, dbos_error.DBOSAwaitedWorkflowCancelledError))
 
 
 def _watch_line(ended: Callable[[], None]) -> None:
