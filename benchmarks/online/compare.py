@@ -137,7 +137,7 @@ def _reference(bench: Bench, plan: Plan, *, seconds: float) -> dict[str, Any]:
     found = subprocess.run(
         [*command, "--seconds", str(seconds), "--cores", *map(str, sorted(bench.cores))],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         env={**os.environ, **variables(programs, bench)},
     )
     bare = {}

@@ -29,9 +29,6 @@ BULK_CONNECTIONS = 4
 LEAST = 10.0
 """Requests per second: the search starts no lower."""
 
-SHARES = (0.1, 0.25, 0.75)
-"""Of the highest rate, at which latency is measured for the chart, beside half of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -93,7 +90,7 @@ def measure(doors: Sequence[Contender], *, bench: Bench, plan: Plan) -> Iterator
                 yield {**found, "offline": scenarios.offline(BULK_CONNECTIONS)}
             else:
                 overload_s = bench.overload_s if door.name == OURS else plan.overload
-                yield {**found, **_everything(scenarios, overload_s)}
+                yield {**found, **_everything(scenarios, plan, overload_s)}
 
 
 def _check(contender: Contender, port: int) -> None:
@@ -109,7 +106,7 @@ def _check(contender: Contender, port: int) -> None:
             raise NotStarted(f"{variable}: gounmal has no such setting yet")
 
 
-def _everything(scenarios: Scenarios, overload_s: float) -> dict[str, Any]:
+def _everything(scenarios: Scenarios, plan: Plan, overload_s: float) -> dict[str, Any]:
     """SingleStream, Offline, Server with both kinds of arrivals, shares of that rate, overload."""
     single = scenarios.single_stream()
     offline = scenarios.offline()
@@ -122,7 +119,7 @@ def _everything(scenarios: Scenarios, overload_s: float) -> dict[str, Any]:
         "server": {"poisson": round(poisson, 1), "bursty": round(bursty, 1)},
     }
     if poisson:
-        for share in SHARES:
+        for share in plan.shares:
             scenarios.at(share * poisson)
         found["half_load"] = scenarios.half_load(poisson)
         found["overload"] = {

@@ -49,8 +49,10 @@ def measured(moderator: Moderator, messages: Sequence[Message], seconds: float) 
         "batch": BATCH,
         "decisions_per_second": _rate(moderator.moderate, messages, seconds),
         "scored_per_second": _rate(moderator.score, prepared, seconds),
-        "decision_ms": {n: _median(moderator.moderate, messages, n, seconds / 6) for n in SIZES},
-        "score_ms": {n: _median(moderator.score, prepared, n, seconds / 6) for n in SIZES},
+        "decision_ms": {
+            str(n): _median(moderator.moderate, messages, n, seconds / 6) for n in SIZES
+        },
+        "score_ms": {str(n): _median(moderator.score, prepared, n, seconds / 6) for n in SIZES},
     }
 
 

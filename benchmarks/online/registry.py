@@ -38,6 +38,8 @@ class Contender:
     """A file without which it cannot be, from the top of the checkout."""
     tolerance: float = TOLERANCE
     """How far scores may be from those of the artifact; beyond the usual, thresholds may part."""
+    judges: bool = True
+    """False of one that always says the same."""
     bulk: bool = False
     """Requests of many lines: measured by its throughput alone."""
 
@@ -168,7 +170,7 @@ CONTENDERS = [
 ]
 
 SCALE = [
-    Contender("bare FastAPI", "fastapi", _uvicorn("fastapi_app:app"), "/bare"),
-    Contender("bare Starlette", "fastapi", _uvicorn("starlette_app:app"), "/bare"),
+    Contender("bare FastAPI", "fastapi", _uvicorn("fastapi_app:app"), "/bare", judges=False),
+    Contender("bare Starlette", "fastapi", _uvicorn("starlette_app:app"), "/bare", judges=False),
 ]
 """Without a model, for scale."""

@@ -51,9 +51,13 @@ class Plan:
     """How exactly the rate is found, as a share."""
     tries: int = 8
     """Most rates that are tried."""
+    chances: int = 2
+    """Of a rate: a machine may hiccup."""
+    shares: tuple[float, ...] = (0.1, 0.25, 0.75)
+    """Of the highest rate, at which latency is measured for the chart, beside half of it."""
 
 
-QUICK = Plan(0.1, 0.3, 0.3, 0.4, 0.4, 0.3, 0.5, 0.5, 2)
+QUICK = Plan(0.1, 0.3, 0.3, 0.4, 0.4, 0.3, 0.5, 0.5, 2, 1, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class Scenarios:
         lines = found["outcome"].accepted * self.target.contender.codec.lines
         return {
             "lines_per_second": round(lines / found["seconds"], 1),
-            "cpu_s_per_1000_lines": round(1e3 * (after.cpu_s - before.cpu_s) / max(lines, 1), 3),
+            "cpu_s_per_1000_lines": round(1e3 * (after.cpu_s - before.cpu_s) / lines, 3)
+            if lines
+            else None,
             "memory_mib": round(after.memory_mib, 1),
             "processes": after.processes,
             "outcome": found["outcome"].to_dict(),
@@ -158,8 +164,8 @@ class Scenarios:
         return {"outcome": found, "seconds": run.seconds}
 
     def _holds(self, arrivals: str, rate: float, seconds: float) -> bool:
-        """Try a rate; once more if it fails, since a machine may hiccup."""
-        for _ in range(2):
+        """Try a rate, and if it fails as often as the plan says."""
+        for _ in range(self.plan.chances):
             probe = self._probe(arrivals, rate, seconds)
             self.probes.append(probe)
             if probe.holds:

@@ -300,8 +300,8 @@ def row(name, rate, **more):
 
 
 def test_the_report_divides_what_was_measured():
-    counted = {"wait_seconds_sum": 2.0, "wait_seconds_count": 1_000}
-    counted |= {"forward_seconds_sum": 4.0, "forward_seconds_count": 1_000}
+    counted = {"gounmal_queue_wait_seconds_sum": 6.0, "gounmal_queue_wait_seconds_count": 1_000}
+    counted |= {"gounmal_forward_seconds_sum": 1.0, "gounmal_forward_seconds_count": 250}
     results = {
         "model": "m:1",
         "machine": {"processor": "x"},
@@ -325,7 +325,7 @@ def test_the_report_divides_what_was_measured():
     page = report.markdown(results)
     assert "| rate over the documented pair | 10.00 | ≥ 6 | 10 |" in page
     assert "| rate over the best other (LitServe) | 4.00 | ≥ 1.5 | 3 |" in page
-    assert "over one batch | 1.50 |" in page
+    assert "over one forward pass | 1.50 |" in page
     assert "- Ray Serve: no wheel" in page
     drawing = chart.latency(results)
     assert "LitServe" in drawing
