@@ -117,9 +117,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-ready values."""
         content = asdict(self)
-        for item in content["inputs"]:
-            if item["source"]:
-                item["source"]["path"] = str(item["source"]["path"])
+        for item, known in zip(content["inputs"], self.inputs, strict=True):
+            if known.source is not None:
+                item["source"]["path"] = str(known.source.path)
         return content
 
     @classmethod
