@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from train.data import Dataset
 
+WRITTEN_SOURCES = frozenset({"negatives", "positives"})
+"""Of our own hand-written lines."""
+
 INSERTED_WEIGHT = 0.25
 """How much it counts that a line with an inserted expression is abusive."""
 
@@ -114,7 +117,7 @@ def mix(
     rows = dataset.rows("train").tolist()
     for row in rows:
         text = dataset.texts[row]
-        own = dataset.source[row] in {"negatives", "positives"}
+        own = dataset.source[row] in WRITTEN_SOURCES
         for _ in range(config.repeats if own else 1):
             mixture.add(text, row)
             if rng.random() < (config.own_disguised_share if own else config.disguised_share):

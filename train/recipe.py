@@ -28,7 +28,7 @@ from gounmal.schema import Label
 from train import floor
 from train.batches import Encodings, encode, fitting
 from train.fit import FitConfig, fit, logits_of
-from train.mixture import MixtureConfig, mix
+from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
 from train.vocabulary import build_vocabulary
 
@@ -51,7 +51,9 @@ class Recipe:
     """Every number of a training run; the defaults made the shipped model."""
 
     vocabulary_size: int = 120_000
-    min_count: int = 4
+    min_count: int = 6
+    own_count: int = 5
+    """How often an n-gram of our own lines counts: each of them was written to tell something."""
     max_tokens: int = 128
     """Longer texts are cut in training (in serving they are not)."""
     unlabelled: int = 100_000
@@ -61,7 +63,7 @@ class Recipe:
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
     taken at random there is hardly any abuse for a teacher to speak of."""
-    teachers: int = 1
+    teachers: int = 2
     linear_share: float = 0.4
     """How much of what the teachers say comes from the linear floor, which errs differently."""
     hidden: int = 96
@@ -151,12 +153,7 @@ def train(
     )
     progress(f"{len(mixture.texts):,} texts, {len(texts):,} of them unlabelled")
     supervision = mixture.supervision(dataset, None)
-    vocabulary = build_vocabulary(
-        mixture.texts,
-        supervision.answers(),
-        size=recipe.vocabulary_size,
-        min_count=recipe.min_count,
-    )
+    vocabulary = _vocabulary(dataset, mixture, supervision, recipe)
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
     voices = [
@@ -176,6 +173,20 @@ def train(
         progress=lambda line: progress(f"student: {line}"),
     )
     return Network(student, vocabulary, None)
+
+
+def _vocabulary(
+    dataset: Dataset, mixture: Mixture, supervision: Supervision, recipe: Recipe
+) -> Vocabulary:
+    sources = [dataset.source[row] if row >= 0 else "" for row in mixture.origin]
+    own = np.flatnonzero([source in WRITTEN_SOURCES for source in sources])
+    rows = np.concatenate([np.arange(len(mixture.texts)), np.repeat(own, recipe.own_count - 1)])
+    return build_vocabulary(
+        [mixture.texts[i] for i in rows.tolist()],
+        supervision.answers()[rows],
+        size=recipe.vocabulary_size,
+        min_count=recipe.min_count,
+    )
 
 
 def _teacher(  # noqa: PLR0913, PLR0917  (one step of `train`, with what it has at hand)

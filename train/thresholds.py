@@ -39,10 +39,10 @@ class Targets:
 
     balanced_chat: float = 0.002
     """Of short clean chat lines, the share that `balanced` may flag, over all labels together."""
-    balanced_lookalikes: float = 0.15
+    balanced_lookalikes: float = 0.05
     """The same of our own harmless lines, which were written to be mistaken."""
     strict_chat: float = 0.01
-    strict_lookalikes: float = 0.3
+    strict_lookalikes: float = 0.15
     strict_beta: float = 2.0
     """`strict` maximises F-beta: recall counts beta times as much as precision."""
     lenient_precision: float = 0.95
