@@ -209,6 +209,7 @@ def main(port: int) -> None:
         foreign = ("BENTOML_", "GOUNMAL_", "PYTHON")
         env = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         env |= {"BENTOML_HOME": f"{place}/store", "TERM": "dumb", "COLUMNS": str(WIDTH)}
+        env["GOUNMAL_STATE"] = f"{place}/state"
         env["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{env['PATH']}"
         with serving(port, Path(place) / "log", env):
             for name, image in PICTURES.items():
