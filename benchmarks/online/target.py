@@ -138,7 +138,7 @@ class Target:
             NotStarted: there is none.
         """
         begun = time.monotonic()
-        end, said = begun + READY_S, "did not listen"
+        end, said, answered = begun + READY_S, "did not listen", False
         while self.server.running and time.monotonic() < end:
             try:
                 run = self.run(np.zeros(1), connections=1, patience_s=5)
@@ -147,8 +147,9 @@ class Target:
                 continue
             if run.status[0] == 200 and self.right(0, run.bodies[0]):
                 return time.monotonic() - begun
-            if said == "did not listen":
-                end = min(end, time.monotonic() + WRONG_S)
+            if run.status[0] and not answered:
+                answered = True
+                end = time.monotonic() + WRONG_S
             said = f"answered {run.status[0]}: {run.bodies[0][:120].decode(errors='replace')}"
             time.sleep(0.5)
         raise NotStarted(said if self.server.running else self.server.complaint())
