@@ -77,6 +77,12 @@ def options(command):
     return {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
 
 
+def of_benchmarks():
+    """Options of the benchmarks' scripts, as their sources name them."""
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("benchmarks/**/*.py")]
+    return {option for text in sources for option in re.findall(r'"(--[a-z-]+)"', text)}
+
+
 def nested(group, arguments):
     """The command that these arguments call, and its own options."""
     found, allowed = group, options(group) | {"--help", "-h"}
@@ -110,7 +116,8 @@ def test_commands_and_options_exist(path):
             case [option] if option.startswith("--"):
                 arguments = [option]
                 allowed = {"--require-hashes", "--strict"}.union(
-                    *(options(c) for c in (training, *command_line.commands.values()))
+                    of_benchmarks(),
+                    *(options(c) for c in (training, *command_line.commands.values())),
                 )
             case _:
                 continue
@@ -145,7 +152,7 @@ def test_every_variable_of_ours_is_among_the_settings():
 
 @every_document
 def test_paths_exist(path):
-    folders = ("gounmal", "train", "tests", "docs", "models")
+    folders = ("gounmal", "train", "tests", "docs", "models", "benchmarks", "deploy")
     names = {p.name for folder in folders for p in (ROOT / folder).rglob("*")}
     names |= {p.name for p in ROOT.glob("*")} | MADE
     beneath = re.compile(rf"({'|'.join((*folders, 'requirements', 'benchmarks'))})/[\w./*-]*")
@@ -161,7 +168,16 @@ def test_links_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith("https://"):
-            assert (path.parent / target).exists(), target
+            file, _, heading = target.partition("#")
+            there = path.parent / file if file else path
+            assert there.exists(), target
+            assert not heading or heading in anchors(there), target
+
+
+def anchors(path):
+    """What headings are linked by."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @every_document
