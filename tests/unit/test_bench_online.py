@@ -112,14 +112,14 @@ def test_requests_go_out_when_they_are_due(address):
 
 def test_a_closed_loop_ends_in_time(address):
     run = Generator(partial(Http, address), connections=2).run(
-        requests({"sleep": SECONDS}), np.zeros(1_000), stop_s=6.5 * SECONDS
+        requests({"sleep": SECONDS}), np.zeros(1_000), stop_s=1
     )
     found = outcome(run, lambda *_: True, closed=True)
-    assert 2 <= found.accepted <= 12
+    assert 1 <= found.accepted <= 2 / SECONDS
     assert found.sent == found.accepted
     assert found.lost == 0
-    assert pytest.approx(run.seconds, abs=4 * SECONDS) == 6.5 * SECONDS
-    assert found.latency.p50 >= 1e3 * SECONDS
+    assert run.seconds == 1
+    assert found.latency.p50 >= 0.9e3 * SECONDS
 
 
 def test_a_hopeless_rate_is_given_up(address):
