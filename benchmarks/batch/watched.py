@@ -1,0 +1,71 @@
+"""A command and all that it starts: how long it takes, how much memory they have together."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+INTERVAL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a command took."""
+
+    code: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    """Proportional set size, of all processes at once: what they share is counted once."""
+    quarters_mb: list[float]
+    """The same at the ends of the quarters of its time."""
+
+
+def watch(command: Sequence[str], until: Callable[[float], bool] = lambda _: False) -> Watched:
+    """Run a command; `kill -9` to its first process when `until` says so of the seconds so far."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.perf_counter()
+    memory = [0.0]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+    )
+    while process.poll() is None:
+        memory.append(sum(map(_mb, family(process.pid))))
+        time.sleep(INTERVAL_S)
+        if until(time.perf_counter() - begun):
+            process.kill()
+    seconds = time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    quarters = [memory[min(len(memory) * n // 4, len(memory) - 1)] for n in range(1, 5)]
+    return Watched(process.returncode, seconds, used, max(memory), quarters)
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it started, and so on."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(path.parent.name)] = int(fields[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def _mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
