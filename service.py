@@ -141,7 +141,9 @@ DOORS = {
     ),
 }
 LINES = LineStreams(online, STREAMS)
-DOCUMENT = Document(described, key_needed=EXPOSURE.keys is not None, platform=PLATFORM)
+DOCUMENT = Document(
+    described, key_needed=EXPOSURE.keys is not None, platform=PLATFORM, jobs=bool(JOBS.routes())
+)
 ROUTES = (
     WebSocketRoute(PATH, LiveStreams(online, STREAMS)),
     Route(PATH, LINES, methods=["POST"]),

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from gounmal.errors import InvalidMessage
-from gounmal.schema import Message
+from gounmal.schema import MAX_ID_LENGTH, Message, check_string
 from gounmal.wire import MAX_TEXTS
 
 MAX_BODY_BYTES = 1 << 20
@@ -80,6 +80,8 @@ def to_messages(value: Any) -> list[Message]:
         raise InvalidMessage("texts", f"expected a list of strings, got {type(texts).__name__}")
     if len(texts) > MAX_TEXTS:
         raise InvalidMessage("texts", f"expected at most {MAX_TEXTS} texts, got {len(texts)}")
+    if channel is not None:
+        check_string("channel", channel, MAX_ID_LENGTH)  # of an empty list too
     messages = []
     for i, text in enumerate(texts):
         try:

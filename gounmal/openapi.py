@@ -24,6 +24,7 @@ from gounmal.operations import (
     streamed,
     well,
 )
+from gounmal.operations_jobs import PATHS
 from gounmal.schema import MAX_TEXT_LENGTH
 from gounmal.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
 
@@ -51,7 +52,7 @@ class Document:
         described: gives what BentoML says.
         key_needed: does everything but the probes need a key?
         platform: the cloud's whose endpoints there are, if any.
-        more: operations by method by path, of what else there is.
+        jobs: are there doors for jobs?
     """
 
     def __init__(
@@ -60,19 +61,20 @@ class Document:
         *,
         key_needed: bool = False,
         platform: Platform | None = None,
-        more: Mapping[str, Any] | None = None,
+        jobs: bool = False,
     ) -> None:
         self._described = described
         self._key_needed = key_needed
         self._platform = platform
-        self._more = more or {}
+        self._jobs = jobs
         self._body: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._body is None:
             made = document(self._described(), key_needed=self._key_needed, platform=self._platform)
-            made["paths"].update(self._more)
+            if self._jobs:
+                made["paths"].update(PATHS)
             self._body = orjson.dumps(made)
         await Response(self._body, media_type=JSON)(scope, receive, send)
 

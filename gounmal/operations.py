@@ -13,17 +13,24 @@ STATUSES = {
     400: "A field, or the body as a whole, is not what it should be.",
     401: "No API key came, or none that is known.",
     403: "The request came from another origin's page, or by a name that is not ours.",
+    404: "There is no such job, or no longer.",
+    409: "The job is not in a state for this.",
+    410: "It was there, and is no longer.",
     413: "The body is too large.",
     415: "The body has another content type.",
+    422: "The idempotency key was used for something else.",
     429: "Too much at once, or a second.",
     500: "A bug, of which the log says more.",
     503: "It could not be judged just now.",
     504: "Its turn did not come in time.",
+    507: "There is no space left.",
 }
-"""Of an operation that judges."""
+
+JUDGING = (400, 401, 403, 413, 415, 429, 500, 503, 504)
+"""What an operation that judges may answer with."""
 
 LOOKING = (401, 403, 429)
-"""Of one that only looks."""
+"""What one may that only looks."""
 
 FAULT = {
     "type": "object",
@@ -77,7 +84,7 @@ def judged(asked: dict[str, Any], answered: dict[str, Any], *, lines: str = "") 
         "tags": ["Service APIs"],
         "parameters": [] if lines else [DEADLINE],
         "requestBody": {"required": True, "content": content},
-        "responses": _responses(answers),
+        "responses": responses(answers, JUDGING),
     }
 
 
@@ -89,32 +96,30 @@ def streamed() -> dict[str, Any]:
         "description": "Each answer is a Decision or an error, in order, while the body still "
         "comes. The same path is a WebSocket, with a message in each frame.",
         "requestBody": {"required": True, "content": content},
-        "responses": _responses(content),
+        "responses": responses(content, JUDGING),
     }
 
 
 def looked_at(kind: str) -> dict[str, Any]:
     """One that only looks, and needs a key like all else."""
-    responses = {"200": {"description": "There it is.", "content": {kind: {}}}}
-    responses |= {str(status): fault(status) for status in LOOKING}
-    return {"tags": ["Infrastructure"], "responses": responses}
+    return {"tags": ["Infrastructure"], "responses": responses({kind: {}}, LOOKING)}
 
 
 def probed() -> dict[str, Any]:
     """`/livez` and `/readyz`."""
     plain: dict[str, Any] = {"content": {"text/plain": {}}}
-    responses = {
+    answers = {
         "200": plain | {"description": "Yes."},
         "500": plain | {"description": "No."},
         "503": plain | {"description": "No."},
     }
-    return {"tags": ["Infrastructure"], "responses": responses, "security": []}
+    return {"tags": ["Infrastructure"], "responses": answers, "security": []}
 
 
 def well() -> dict[str, Any]:
     """A cloud's health check."""
-    responses = {"200": {"description": "Well."}, "503": {"description": "Not well."}}
-    return {"tags": ["Infrastructure"], "responses": responses, "security": []}
+    answers = {"200": {"description": "Well."}, "503": {"description": "Not well."}}
+    return {"tags": ["Infrastructure"], "responses": answers, "security": []}
 
 
 def fault(status: int) -> dict[str, Any]:
@@ -130,6 +135,7 @@ def fault(status: int) -> dict[str, Any]:
     return described | {"headers": RETRY_AFTER} if status == 429 else described
 
 
-def _responses(content: dict[str, Any]) -> dict[str, Any]:
-    good = {"200": {"description": "Judged.", "content": content}}
-    return good | {str(status): fault(status) for status in STATUSES}
+def responses(content: dict[str, Any], statuses: tuple[int, ...]) -> dict[str, Any]:
+    """A good answer with this content, by content type, and the faults."""
+    good = {"200": {"description": "Here it is.", "content": content}}
+    return good | {str(status): fault(status) for status in statuses}

@@ -153,6 +153,7 @@ BAD_LISTS = [
     ({"texts": {"0": "a"}}, "texts", "expected a list of strings"),
     ({"texts": ["a", PRIVATE * 1001]}, "texts[1]", "at most 4000 characters"),
     ({"texts": ["a"], "channel": 5}, "channel", "expected a string"),
+    ({"texts": [], "channel": "i" * 257}, "channel", "at most 256"),
     ({"texts": ["a"], "id": "5"}, "body", "no fields but texts, channel"),
     ({"text": "a"}, "texts", "not there"),
 ]
