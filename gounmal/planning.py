@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice, pairwise
+from itertools import chain, count, islice, pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,14 @@ def plan(inputs: Sequence[str], output: str, *, options: ScanOptions) -> Plan:
         InvalidInput: there is nothing to scan, the only input cannot be read, or one would be
             overwritten.
     """
-    found = [file for location in inputs for file in _find(location, output, options)]
+    listed = [file for location in inputs for file in _find(location, output, options)]
+    found = {str(file.place): file for file in listed}.values()
+    # By what was asked for, not by what is there: a schedule finds one file some days.
+    alone = len(inputs) == 1 and [file.name for file in found] == [PurePath(inputs[0]).name]
     planned: list[PlannedInput] = []
     for file in found:
         taken = {item.output for item in planned}
-        planned.append(_look(file, options, alone=len(found) == 1, taken=taken))
+        planned.append(_look(file, options, alone=alone, taken=taken))
         _refuse_overwriting(file, output, planned[-1].output)
     clock = next((c for i in planned if i.source and (c := _clock(i.source))), None)
     return Plan(
@@ -96,8 +99,10 @@ def _output(
         packed = ""
     if alone:
         return f"decisions.{kind}{packed}"
-    short = f"decisions/{name[: len(name) - len(end)]}.{kind}{packed}"
-    return short if short not in taken else f"decisions/{name}.{kind}{packed}"
+    short = name[: len(name) - len(end)]
+    numbered = (f"{name}-{number}" for number in count(2))
+    free = (f"decisions/{stem}.{kind}{packed}" for stem in chain([short, name], numbered))
+    return next(path for path in free if path not in taken)
 
 
 def _shards(

@@ -121,7 +121,7 @@ def carry_out(  # noqa: PLR0913  (as above)
         if not summary.failed:
             shutil.rmtree(folder)
     root = made.output.rstrip("/") or "/"
-    name = made.inputs[0].output if len(made.inputs) == 1 else "decisions"
+    name = made.inputs[0].output.partition("/")[0] if made.inputs else "decisions"
     decisions, *others = (place(f"{root}/{n}") for n in (name, "summary.json", "report.html"))
     return Scanned(summary, decisions, *others)
 

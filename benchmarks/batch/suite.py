@@ -33,8 +33,6 @@ from gounmal.store import find
 from gounmal.workers import usable_cores
 
 HERE = Path(__file__).resolve().parent
-KILL_ROWS = 400_000
-"""Of the scan that is killed: seven shards."""
 DISK_MB = 40
 """Of the disk that is too small for a scan's output."""
 
@@ -62,10 +60,10 @@ def scanned(folder: Path, rows: int, model: Path) -> dict[str, Any]:
     }
 
 
-def killed(folder: Path, kills: int, model: Path) -> dict[str, Any]:
+def killed(folder: Path, rows: int, kills: int, model: Path) -> dict[str, Any]:
     """A scan killed at random moments and run again, against one left alone."""
-    source = folder / f"{KILL_ROWS}.parquet"
-    million.write(source, KILL_ROWS)
+    source = folder / "killed.parquet"
+    million.write(source, rows)
     alone, often = folder / "alone", folder / "often"
     reference = watch(command(source, alone, model))
     random = Random(0)  # noqa: S311  (no secret)
@@ -77,12 +75,17 @@ def killed(folder: Path, kills: int, model: Path) -> dict[str, Any]:
         struck += code == -9
         assert code in {0, -9}, f"exit code {code}"
     assert watch(command(source, often, model)).code == 0
-    return {"kills": struck, "runs": runs + 1, "equal": digests(alone) == digests(often)}
+    return {
+        "rows": rows,
+        "kills": struck,
+        "runs": runs + 1,
+        "equal": digests(alone) == digests(often),
+    }
 
 
 def short_of_disk(folder: Path, model: Path) -> dict[str, Any] | None:
     """The same on a disk that is too small until files are taken away; only as root."""
-    source, output = folder / f"{KILL_ROWS}.parquet", folder / "small"
+    source, output = folder / "killed.parquet", folder / "small"
     output.mkdir()
     mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(output)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
@@ -139,7 +142,7 @@ def table(results: dict[str, Any]) -> str:
         f"{against['engine_seconds']} s: **{against['share']:.0%}** of what the scan took."
     )
     survived = (
-        f"- {kills['kills']} times `kill -9` in {kills['runs']} runs of {KILL_ROWS:,} lines: "
+        f"- {kills['kills']} times `kill -9` in {kills['runs']} runs of {kills['rows']:,} lines: "
         f"output {'equal' if kills['equal'] else 'DIFFERENT'}, byte for byte."
     )
     facts = [engine, survived]
@@ -153,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kill-rows", type=int, default=400_000, help="of the scan that is killed")
     parser.add_argument("--model")
     parser.add_argument("--output", type=Path, default=HERE)
     options = parser.parse_args()
@@ -181,7 +185,7 @@ def main() -> None:
             "engine_seconds": round(distinct / rate, 1),
             "share": round(distinct / rate / measured["seconds"], 3),
         }
-        results["kills"] = killed(folder, options.kills, model)
+        results["kills"] = killed(folder, options.kill_rows, options.kills, model)
         results["short_of_disk"] = short_of_disk(folder, model)
     options.output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=2)

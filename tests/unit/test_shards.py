@@ -131,6 +131,28 @@ def test_files_of_one_name_keep_apart(tmp_path, moderator):
     assert len(found["decisions/a.jsonl.parquet"]) == 6
 
 
+def test_no_file_is_scanned_twice_or_written_over_another(tmp_path, moderator):
+    for number, folder in enumerate("xyz", 1):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.csv", rows(number))
+    sources = [str(tmp_path / folder / "a.csv") for folder in "xyzxy"]
+    made = plan(sources, str(tmp_path / "out"), options=ScanOptions.of(moderator))
+    outputs = [item.output for item in made.inputs]
+    assert outputs == [f"decisions/a{end}.csv" for end in ("", ".csv", ".csv-2")]
+    assert carry_out(made, moderator).summary.rows == 6
+    assert len(list((tmp_path / "out" / "decisions").iterdir())) == 3
+
+
+def test_a_folder_with_one_file_is_a_folder(tmp_path, moderator):
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.csv", rows(3))
+    for source in (tmp_path / "in", tmp_path / "in" / "*.csv"):
+        made = plan([str(source)], str(tmp_path / "out"), options=ScanOptions.of(moderator))
+        found = carry_out(made, moderator)
+        assert found.decisions == tmp_path / "out" / "decisions"
+        assert (found.decisions / "a.csv").is_file()
+
+
 def test_what_a_scan_wrote_is_no_input(tmp_path, moderator):
     write(tmp_path / "a.csv", rows(5, 1))
     write(tmp_path / "b.csv", rows(6, 2))
