@@ -37,9 +37,14 @@ def test_who_listens_for_others_needs_keys(environment, command, host):
     assert "GOUNMAL_OPEN=1" in line
 
 
-def test_bentomls_default_is_to_listen_for_others(environment):
-    line = stopped(environment.run("bentoml", "serve", "--port", "3480", BENTOML_HOST=""))
-    assert "listening on 0.0.0.0" in line
+def test_who_is_made_to_listen_for_others_behind_its_back_lets_nobody_in(environment):
+    """Overrides win over what is asked of the command, and are not seen before a worker starts."""
+    overrides = {"services": {"gounmal": {"http": {"host": "0.0.0.0"}}}}
+    told = {"BENTOML_HOST": "", "BENTOML_CONFIG_OVERRIDES": json.dumps(overrides)}
+    with environment.serving("bentoml", "serve", **told) as server:
+        assert httpx.get(server.url + "/docs.json").status_code == 401
+        assert httpx.post(server.url + "/moderate", json={"text": "안녕"}).status_code == 401
+        assert "lets nobody in" in server.log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -164,22 +169,25 @@ def test_no_secret_gets_out(keyed):
     assert NEXT not in log
 
 
-def test_refusals_are_counted_and_unknown_paths_are_no_series(keyed):
-    def names():
-        lines = httpx.get(keyed.url + "/metrics", headers=BEARER).text.splitlines()
-        return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
+def test_refusals_are_counted_and_unknown_paths_are_no_series(environment):
+    # A server of its own: BentoML empties the folder of metrics when another starts in one home.
+    with environment.serving("gounmal", "serve", GOUNMAL_API_KEYS=KEY) as server:
 
-    httpx.get(keyed.url + "/first", headers=BEARER)
-    httpx.get(keyed.url + "/first")
-    names()
-    time.sleep(1.2)
-    before = names()
-    for i in range(50):
-        for headers in (BEARER, {}):
-            httpx.get(f"{keyed.url}/unknown-{i}", headers=headers)
-    time.sleep(1.2)
-    assert names() == before
-    assert any(name.startswith('gounmal_refused_total{status="401"}') for name in before)
+        def names():
+            lines = httpx.get(server.url + "/metrics", headers=BEARER).text.splitlines()
+            return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
+
+        httpx.get(server.url + "/first", headers=BEARER)
+        httpx.get(server.url + "/first")
+        names()
+        time.sleep(1.2)
+        before = names()
+        for i in range(50):
+            for headers in (BEARER, {}):
+                httpx.get(f"{server.url}/unknown-{i}", headers=headers)
+        time.sleep(1.2)
+        assert names() == before
+    assert 'gounmal_refused_total{status="401"}' in before
 
 
 def test_no_endpoint_of_a_runner_is_there(keyed):
