@@ -107,7 +107,7 @@ class Times:
         cell = self._cells.setdefault(i, [0, 0])
         cell[0] += messages
         cell[1] += flagged
-        if len(self._cells) > MAX_BUCKETS:
+        while len(self._cells) > MAX_BUCKETS:
             self._widen()
 
     def _widen(self) -> None:

@@ -124,6 +124,28 @@ def test_scan_takes_named_columns_and_a_format(run, tmp_path):
     assert (row["a"], row["action"]) == ("바보", "hold")
 
 
+def test_scan_takes_several_inputs_and_leaves_out_what_is_old(run, chat, tmp_path):
+    old = tmp_path / "old.csv"
+    old.write_bytes(chat.read_bytes())
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    out = tmp_path / "out"
+    output = run("scan", chat, old, "--output", out, "--since", "1d").stdout
+    assert [path.name for path in (out / "decisions").iterdir()] == ["chat.csv"]
+    assert "3 rows" in " ".join(output.split())
+    empty = run("scan", old, "--output", tmp_path / "none", "--since", "1d")
+    assert (empty.stdout, empty.stderr) == ("", "no file is newer than 1d\n")
+    assert "expected 2026" in run("scan", old, "--output", out, "--since", "soon", code=2).stderr
+
+
+def test_scan_says_what_is_not_done_and_exits_with_3(run, chat, tmp_path):
+    (tmp_path / "bad.parquet").write_bytes(b"nothing")
+    out = tmp_path / "out"
+    bad = tmp_path / "bad.parquet"
+    output = run("scan", chat, bad, "--output", out, "--workers", 1, code=3).stdout
+    assert "not done: bad.parquet" in output
+    assert (out / "decisions" / "chat.csv").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -33,6 +33,21 @@ def test_frequent_counts_are_never_too_high_nor_too_low_by_more_than_it_says(str
         assert count - sketch.error <= sketch.counts[key] <= count
 
 
+@given(st.lists(STREAM, max_size=6), st.integers(1, 10))
+def test_merged_frequent_counts_keep_the_same_bounds(streams, capacity):
+    merged = Frequent(capacity)
+    for stream in streams:
+        part = Frequent(capacity)
+        for key in stream:
+            part.add(key)
+        merged.merge_dict(part.to_dict(), int)
+    exact = Counter(key for stream in streams for key in stream)
+    assert len(merged.counts) < 2 * capacity
+    assert merged.error <= exact.total() / capacity
+    for key, count in exact.items():
+        assert count - merged.error <= merged.counts[key] <= count
+
+
 @given(STREAM)
 def test_frequent_is_exact_while_it_has_room(stream):
     sketch = Frequent(31)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import timeline
+from gounmal import timeline, times
+from gounmal.errors import InvalidInput
 from gounmal.timeline import Times
-from gounmal.times import Clock, Instant, as_datetime, parse_time
+from gounmal.times import Clock, Instant, as_datetime, moment, parse_time
 
 MOMENT = datetime(2026, 11, 22, 20, 1, 2, tzinfo=UTC)
 SECONDS = MOMENT.timestamp()
@@ -130,3 +131,39 @@ def test_times_of_another_clock_do_not_count():
     assert times.unread == 2
     assert times.timeline().duration_s == 0
     assert counted([("never", True)]).timeline() is None
+
+
+@pytest.mark.parametrize(
+    ("ago", "seconds"), [("90m", 5_400), ("12h", 43_200), ("1d", 86_400), (" 2w ", 1_209_600)]
+)
+def test_since_so_long_ago(monkeypatch, ago, seconds):
+    monkeypatch.setattr(times.time, "time", lambda: 10_000_000.0)
+    assert moment(ago) == 10_000_000 - seconds
+
+
+def test_since_a_date_and_time():
+    assert moment("2026-11-22T20:01:02+00:00") == SECONDS
+    assert moment("2026-11-22") == datetime(2026, 11, 22).timestamp()  # noqa: DTZ001  (local)
+
+
+@pytest.mark.parametrize("nonsense", ["yesterday", "1y", "", "-1d", "d"])
+def test_since_says_what_it_expects(nonsense):
+    with pytest.raises(InvalidInput, match="expected 2026-11-22T20:00, or 90m, 12h, 1d, 2w"):
+        moment(nonsense)
+
+
+WHEN = st.integers(0, 3_000_000)
+
+
+@given(st.lists(st.tuples(WHEN, st.booleans()), min_size=1, max_size=60), st.integers(1, 59))
+def test_timelines_merge_to_that_of_the_whole(rows, cut):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timeline, "MAX_BUCKETS", 7)
+        whole, first, second, merged = Times(), Times(), Times(), Times()
+        for i, (when, flagged) in enumerate(rows):
+            for part in (whole, first if i < cut else second):
+                part.add(when, flagged=flagged)
+        for part in (first, second):
+            merged.merge_dict(part.to_dict())
+        assert merged.timeline() == whole.timeline()
+        assert merged.unread == whole.unread
