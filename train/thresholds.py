@@ -23,7 +23,7 @@ HATE = LABELS.index(Label.HATE)
 KINDS = [i for i, label in enumerate(LABELS) if label.parent]
 
 CANDIDATES = 80
-"""Thresholds tried for each label: quantiles of its score where it holds."""
+"""Thresholds tried for each label at most: quantiles of its score where it holds."""
 
 TRIES = 6_000
 PRICES = (0.0, 0.02, 0.1, 0.5, 1_000.0)
@@ -162,9 +162,8 @@ class _Board:
             sure, truth = known_truth(dataset.targets[rows], i)
             own = part([merged[j] for j in np.flatnonzero(sure)], [i], truth)
             column = own.scores[: own.positives, own.columns.index(i)]
-            levels = np.quantile([*column.tolist(), 1.0], np.linspace(0, 1, CANDIDATES))
             labels.append(own)
-            candidates.append(np.unique(np.round(levels, SCORE_DIGITS)))
+            candidates.append(_levels(column))
         every = range(len(LABELS))
         return cls(
             labels=labels,
@@ -272,6 +271,14 @@ class _Board:
         wide = [part.quality(limits, goal.beta) for part in self.tasks]
         quality = sum(wide) / max(len(wide), 1) + LABEL_SHARE * sum(each) / max(len(each), 1)
         return quality - price * over
+
+
+def _levels(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Thresholds to try, given a label's scores where it holds: the best is always one of those."""
+    levels = np.append(scores, 1.0)
+    if len(levels) > CANDIDATES:
+        levels = np.quantile(levels, np.linspace(0, 1, CANDIDATES), method="nearest")
+    return np.unique(np.round(levels, SCORE_DIGITS))
 
 
 def _let_go(
