@@ -29,8 +29,8 @@ import pyarrow.parquet as pq
 from watched import Watched, watch
 
 from gounmal.classifier import ArtifactConfig
+from gounmal.cores import usable_cores
 from gounmal.store import find
-from gounmal.workers import usable_cores
 
 HERE = Path(__file__).resolve().parent
 DISK_MB = 40
