@@ -12,10 +12,8 @@ import csv
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -24,12 +22,12 @@ from typing import TYPE_CHECKING
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from watched import watch
 
 from gounmal import demo
 from gounmal.files import inspect
 
 if TYPE_CHECKING:
-    import resource
     from collections.abc import Iterator
 
 COLUMNS = ("id", "time", "user", "text")
@@ -80,23 +78,6 @@ def write(path: Path, number: int) -> None:
                 file.write(orjson.dumps(dict(zip(COLUMNS, row, strict=True))).decode() + "\n")
 
 
-def run(command: list[str]) -> tuple[float, resource.struct_rusage, list[float], int]:
-    """Seconds, what was used, MB every second, and exit code of a command."""
-    memory = []
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    status = Path(f"/proc/{process.pid}/statm")
-    while True:
-        done, code, usage = os.wait4(process.pid, os.WNOHANG)
-        if done:
-            break
-        memory.append(int(status.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
-        time.sleep(1)
-    process.returncode = os.waitstatus_to_exitcode(code)
-    seconds = time.perf_counter() - begun
-    return seconds, usage, memory, process.returncode
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -109,13 +90,12 @@ def main() -> None:
         command = [sys.executable, "-m", "gounmal.cli", "scan", str(chat), "--output", str(out)]
         if options.model:
             command += ["--model", options.model]
-        seconds, usage, memory, code = run(command)
-        if code:
-            sys.exit(f"the scan failed with exit code {code}")
+        took = watch(command)
+        if took.code:
+            sys.exit(f"the scan failed with exit code {took.code}")
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         decided = sum(len(chunk) for chunk in inspect(out / f"decisions.{options.format}").chunks())
         texts = {row[3] for row in rows(options.rows)}
-        quarters = [memory[min(len(memory) * n // 4, len(memory) - 1)] for n in range(1, 5)]
         result = {
             "rows_in": options.rows,
             "rows_out": decided,
@@ -123,11 +103,11 @@ def main() -> None:
             "distinct_texts": len(texts),
             "model": summary["model"],
             "flagged": summary["flagged"],
-            "seconds": round(seconds, 1),
-            "rows_per_s": round(options.rows / seconds),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "peak_mb": round(usage.ru_maxrss * 1024 / 1e6),
-            "mb_at_quarters": [round(value) for value in quarters],
+            "seconds": round(took.seconds, 1),
+            "rows_per_s": round(options.rows / took.seconds),
+            "cpu_seconds": round(took.cpu_seconds, 1),
+            "peak_mb": round(took.peak_mb),
+            "mb_at_quarters": [round(value) for value in took.quarters_mb],
             "report_bytes": (out / "report.html").stat().st_size,
             "input_mb": round(chat.stat().st_size / 1e6, 1),
             "cores": os.cpu_count(),
