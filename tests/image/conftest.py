@@ -36,6 +36,11 @@ def docker_answers():
     return not subprocess.run(command, capture_output=True, check=False).returncode
 
 
+def is_free(port):
+    with socket.socket() as probe:
+        return bool(probe.connect_ex(("127.0.0.1", port)))
+
+
 class Engine:
     """Docker, or podman as it works without systemd and without a bridge."""
 
@@ -123,9 +128,7 @@ class Image:
     @contextmanager
     def serving(self, *options):
         """Serve until the block ends."""
-        port = next(PORTS)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
+        port = next(port for port in PORTS if is_free(port))
         name = f"gounmal-test-{port}"
         since = time.monotonic()
         own = ["run", "--detach", "--name", name, "--env", f"GOUNMAL_API_KEYS=test:{KEY}"]

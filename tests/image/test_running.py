@@ -109,7 +109,8 @@ def test_cold_start(image, say):
 
 
 def test_it_answers_what_it_accepted_and_goes(image):
-    texts = [f"안녕하세요 {i}" for i in range(1024)]
+    """Each is answered: judged, or refused at once where it would have had to wait too long."""
+    texts = [f"안녕하세요 {i}" for i in range(256)]
     with image.serving() as container:
 
         async def ask(client):
@@ -121,12 +122,14 @@ def test_it_answers_what_it_accepted_and_goes(image):
             async with httpx.AsyncClient(
                 base_url=container.url, timeout=60, headers=headers
             ) as client:
-                asked = [asyncio.ensure_future(ask(client)) for _ in range(4)]
+                asked = [asyncio.ensure_future(ask(client)) for _ in range(8)]
                 await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
                 container.engine("kill", "--signal", "TERM", container.name)
                 return await asyncio.gather(*asked)
 
-        assert asyncio.run(ask_and_stop()) == [(200, 1024)] * 4
+        answers = asyncio.run(ask_and_stop())
+        assert set(answers) <= {(200, 256), (429, 1)}
+        assert answers.count((200, 256)) >= 2
         deadline = time.monotonic() + 20
         while container.state()["Running"] and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -176,11 +179,12 @@ def test_what_cannot_be_is_said_in_one_line(image):
     assert re.search("none.csv", done.stderr)
 
 
+@pytest.mark.timeout(600)  # a job has the lowest priority, and the machine may be busy
 def test_a_job_goes_on_after_the_container_was_killed(image, container, engine):
-    if "/jobs" not in doors(container):
+    if container.http.get("/jobs").status_code == 404:
         pytest.skip("this image serves no jobs")
     volume = "gounmal-test-state"
-    rows = "text\n" + "".join(f"오늘 방송 {i} 번째 줄 {ABUSIVE}\n" for i in range(60_000))
+    rows = "text\n" + "".join(f"오늘 방송 {i} 번째 줄 {ABUSIVE}\n" for i in range(10_000))
     engine("volume", "create", volume)
     options = ("--volume", f"{volume}:/var/lib/gounmal")
     try:
@@ -192,7 +196,7 @@ def test_a_job_goes_on_after_the_container_was_killed(image, container, engine):
             engine("kill", "--signal", signal.SIGKILL.name, first.name)
         with image.serving(*options) as second:
             job = wait_for(second, path, lambda job: job["state"] in {"done", "failed"})
-            assert (job["state"], job["rows_done"]) == ("done", 60_000)
+            assert (job["state"], job["rows_done"]) == ("done", 10_000)
             result = second.http.get(f"{path}/result").text
     finally:
         engine("volume", "rm", "--force", volume)
@@ -201,7 +205,7 @@ def test_a_job_goes_on_after_the_container_was_killed(image, container, engine):
 
 
 def test_a_worker_takes_a_job_and_goes_when_told(image, container, engine):
-    if "/jobs" not in doors(container):
+    if container.http.get("/jobs").status_code == 404:
         pytest.skip("this image serves no jobs")
     volume, name = "gounmal-test-shared", "gounmal-test-worker"
     options = ("--volume", f"{volume}:/var/lib/gounmal")
@@ -225,7 +229,7 @@ def test_a_worker_takes_a_job_and_goes_when_told(image, container, engine):
 
 
 def wait_for(container, path, good):
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while not good(job := container.http.get(path).json()):
         assert time.monotonic() < deadline, job
         time.sleep(0.2)
