@@ -63,13 +63,17 @@ class JobDoors:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/jobs", _Endpoint(self.create), methods=["POST"]),
-            Route("/jobs", _Endpoint(self.list), methods=["GET"]),
+            # One route, so that a third method hears of both.
+            Route("/jobs", _Endpoint(self.create_or_list), methods=["GET", "POST"]),
             Route("/jobs/{id}", _Endpoint(self.show), methods=["GET"]),
             Route("/jobs/{id}/result", _Endpoint(self.result), methods=["GET"]),
             Route("/jobs/{id}/report", _Endpoint(self.report), methods=["GET"]),
             Route("/jobs/{id}/cancel", _Endpoint(self.cancel), methods=["POST"]),
         ]
+
+    async def create_or_list(self, request: Request) -> Response:
+        """What the method says."""
+        return await (self.create if request.method == "POST" else self.list)(request)
 
     async def create(self, request: Request) -> Response:
         """Ask for a job: 202; 200 where its idempotency key was used for the same before."""

@@ -128,8 +128,8 @@ def fault(status: int) -> dict[str, Any]:
     if status == 504:
         schema = {"anyOf": [schema, {"$ref": REFERENCE.format(model="OutOfTime")}]}
     content: dict[str, Any] = {JSON: {"schema": schema}}
-    if status == 400:
-        # The server's own, to what is no HTTP.
+    if status in {400, 404}:
+        # The server's own, to what is no HTTP, and to a path that is none of its own.
         content["text/plain"] = {"schema": {"type": "string"}}
     described = {"description": STATUSES[status], "content": content}
     return described | {"headers": RETRY_AFTER} if status == 429 else described

@@ -72,7 +72,11 @@ class Metrics:
                     asyncio.get_running_loop().call_later(PERIOD_S, self.write)
             await send(message)
 
-        if path == "/metrics":
+        if path == "/metrics" and scope["method"] not in {"GET", "HEAD"}:
+            headers = [(b"allow", b"GET, HEAD"), (b"content-length", b"0")]
+            await noting({"type": "http.response.start", "status": 405, "headers": headers})
+            await noting({"type": "http.response.body", "body": b""})
+        elif path == "/metrics":
             self.write()
             await _answer(await asyncio.to_thread(exposed, self._registry), noting)
         else:

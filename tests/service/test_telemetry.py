@@ -117,13 +117,14 @@ async def test_stopping_writes_what_is_left(online, registry):
     assert value(registry, "cache_misses_total") == 1
 
 
-async def call(app, path, status=200):
+async def call(app, path, status=200, method="GET"):
     sent = []
 
     async def send(event):
         sent.append(event)
 
-    await app({"type": "http", "path": path, "status": status}, None, send)
+    scope = {"type": "http", "method": method, "path": path, "status": status}
+    await app(scope, None, send)
     return sent
 
 
@@ -131,6 +132,14 @@ async def answering(scope, receive, send):
     del receive
     await send({"type": "http.response.start", "status": scope["status"], "headers": []})
     await send({"type": "http.response.body", "body": b""})
+
+
+async def test_metrics_are_only_looked_at(registry):
+    app = Metrics(answering, registry)
+    for method, status in (("GET", 200), ("HEAD", 200), ("POST", 405), ("TRACE", 405)):
+        start, body = await call(app, "/metrics", method=method)
+        assert start["status"] == status
+        assert bool(body["body"]) == (status == 200)
 
 
 async def test_requests_are_counted_by_door_and_unknown_paths_add_nothing(registry):
