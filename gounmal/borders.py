@@ -30,7 +30,7 @@ PARTS = 64
 """Shards of a file, as long as that makes them neither too small nor too large."""
 
 ROWS = 65_536
-"""Rows of a Parquet shard: a row group of its decisions."""
+"""Rows of a Parquet shard: two row groups of its decisions."""
 
 LOOK_LINES = 4 * MAX_RECORD_LINES
 """Lines looked at for a cut."""

@@ -207,13 +207,13 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     from gounmal.scan import carry_out
     from gounmal.shards import ScanOptions, plan
     from gounmal.times import moment
-    from gounmal.workers import usable_cores
+    from gounmal.workers import spare_memory, usable_cores
 
+    spare_memory()
     recipe = _recipe(**{name: options[name] for name in ("model", "policy", "mode")})
-    moderator = recipe.load()
     since = options["since"]
     chosen = ScanOptions.of(
-        moderator,
+        recipe.load(),  # let go of: this process may have nothing to judge
         columns={role.value: options[role] for role in Role if options[role]},
         format=options["kind"],
         title=options["title"],
@@ -228,7 +228,6 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     with hindrances_named(), terminal.progress() as on_progress:
         scanned = carry_out(
             made,
-            moderator,
             recipe=recipe,
             workers=options["workers"] or usable_cores(),
             key=_key(secret) if secret else None,

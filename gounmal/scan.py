@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gounmal.errors import InvalidInput
 from gounmal.ledger import done, tidy
 from gounmal.plans import ScanOptions
+from gounmal.recipe import Recipe
 from gounmal.shards import assemble, plan
 from gounmal.sources import place
 from gounmal.workers import run_here, run_shards
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gounmal.files import Format, Input
     from gounmal.moderator import Moderator
     from gounmal.plans import Plan
-    from gounmal.recipe import Recipe
     from gounmal.sources import Place
     from gounmal.summary import Summary
 
@@ -83,7 +83,7 @@ def scan(  # noqa: PLR0913  (each a choice of the user's, by name)
 
 def carry_out(  # noqa: PLR0913  (as above)
     made: Plan,
-    moderator: Moderator,
+    moderator: Moderator | None = None,
     *,
     recipe: Recipe | None = None,
     workers: int = 1,
@@ -94,7 +94,7 @@ def carry_out(  # noqa: PLR0913  (as above)
 
     Args:
         made: the plan.
-        moderator: judges in this process.
+        moderator: judges in this process; by default what the recipe makes.
         recipe: makes the moderators of other processes; without one there are none.
         workers: how many processes judge.
         key: for the pseudonyms of the report, at most 64 bytes; by default a new random one.
@@ -109,12 +109,13 @@ def carry_out(  # noqa: PLR0913  (as above)
         tidy(made, folder)
         waiting = [s.index for s in made.shards if not done(made, s.index, folder)]
         count = min(workers, len(waiting))
-        if recipe is None or count < 2:
-            failures = run_here(made, waiting, moderator, folder, on_progress=on_progress)
-        else:
+        if recipe is not None and count > 1:
             failures = run_shards(
                 made, waiting, recipe.located(), folder, count, on_progress=on_progress
             )
+        else:
+            judge = moderator or (recipe or Recipe()).load()
+            failures = run_here(made, waiting, judge, folder, on_progress=on_progress)
         if failures and len(failures) == len(made.shards):
             raise failures[0]
         summary = assemble(made, folder, key=key)

@@ -31,7 +31,7 @@ Outcome = Decision | Problem
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
 
-GROUP_ROWS = 65_536
+GROUP_ROWS = 32_768
 """Rows of a Parquet row group."""
 
 OTHER = "other"
