@@ -155,7 +155,9 @@ def test_other_commands(image):
 def test_it_scans_a_mounted_folder(image, tmp_path):
     tmp_path.chmod(0o777)
     source = tmp_path / "chat.csv"
-    rows = [{"text": ABUSIVE if i % 10 == 0 else f"오늘 방송 {i}", "user": i} for i in range(500)]
+    rows = [
+        {"text": ABUSIVE if i % 10 == 0 else "오늘 방송 잘 봤어요", "user": i} for i in range(500)
+    ]
     with source.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["text", "user"])
         writer.writeheader()
