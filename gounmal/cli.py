@@ -204,10 +204,11 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     """
     from gounmal import terminal
     from gounmal.columns import Role
+    from gounmal.cores import usable_cores
     from gounmal.scan import carry_out
     from gounmal.shards import ScanOptions, plan
     from gounmal.times import moment
-    from gounmal.workers import spare_memory, usable_cores
+    from gounmal.workers import spare_memory
 
     spare_memory()
     recipe = _recipe(**{name: options[name] for name in ("model", "policy", "mode")})

@@ -136,7 +136,7 @@ def supervise_here(processes: int | None, *, nice: int = 0) -> None:
         processes: workers; by default one for each core.
         nice: as for `supervise`.
     """
-    from gounmal.workers import usable_cores  # noqa: PLC0415  (the service does without the engine)
+    from gounmal.cores import usable_cores  # noqa: PLC0415  (the service does without the engine)
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

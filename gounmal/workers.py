@@ -6,7 +6,6 @@ started it. If it dies, its shard is given to another one once more; then it cou
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import threading
@@ -14,7 +13,6 @@ from collections import Counter, deque
 from contextlib import suppress
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,22 +26,13 @@ from gounmal.shards import run_shard
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
     from gounmal.moderator import Moderator
     from gounmal.recipe import Recipe
 
 ATTEMPTS = 2
 """How often a shard is given to a worker, if it dies of it."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, by its affinity and its control group's quota."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return max(1, min(cores, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):  # no control groups, or no quota
-        return cores
 
 
 def spare_memory() -> None:

@@ -7,6 +7,7 @@ place of the shipped one.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -29,6 +30,11 @@ SERVE_BIN = Path(os.environ.get("GOUNMAL_SERVE_BIN") or Path(sys.executable).par
 START_TIMEOUT_S = 60
 
 
+def configured(**keys: object) -> dict[str, str]:
+    """The environment in which the service has these keys of BentoML's configuration."""
+    return {"BENTOML_CONFIG_OVERRIDES": json.dumps({"services": {"gounmal": keys}})}
+
+
 @dataclass
 class Server:
     """One running `bentoml serve`."""
@@ -38,8 +44,9 @@ class Server:
     log: Path
     started_in_s: float
 
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+    def workers(self, service: str = "gounmal") -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if service in child.cmdline()]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -144,11 +151,29 @@ def bento(environment):
 
 
 @pytest.fixture(scope="session")
-def server(environment, bento, tmp_path_factory):
-    """That Bento, served from a folder that has nothing to do with the checkout."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    tag = f"{bento.parent.name}:{bento.name}"
-    with environment.serving("bentoml", "serve", tag, cwd=elsewhere) as server:
+def serving_bento(environment, bento, tmp_path_factory):
+    """Serves that Bento from a folder that has nothing to do with the checkout, with one worker."""
+
+    def serve(**variables):
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        tag = f"{bento.parent.name}:{bento.name}"
+        variables = configured(workers=1) | variables
+        return environment.serving("bentoml", "serve", tag, cwd=elsewhere, **variables)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def server(serving_bento):
+    """That Bento, served."""
+    with serving_bento() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def remote_server(serving_bento):
+    """The same with the network in a process of its own."""
+    with serving_bento(GOUNMAL_RUNNER="remote") as server:
         yield server
 
 

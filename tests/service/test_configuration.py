@@ -12,6 +12,7 @@ import yaml
 
 from gounmal import serve
 from gounmal.config import SERVICE, Settings, read_configuration
+from gounmal.cores import fitting_workers
 from gounmal.errors import InvalidConfiguration
 from gounmal.policy import Policy
 
@@ -22,8 +23,30 @@ def test_the_shipped_configuration_has_only_keys_that_bentoml_knows():
     from _bentoml_sdk.service.config import validate
 
     written = read_configuration(ROOT / "configuration.yaml")
-    assert validate(written) == written  # it drops what it does not know
+    known = json.loads(json.dumps(validate(written), default=str))  # an address is one to BentoML
+    assert known == written  # it drops what it does not know
     assert validate({"workers": 1, "wrokers": 2}) == {"workers": 1}
+
+
+def test_workers_are_counted_here_unless_there_is_a_number(tmp_path, monkeypatch):
+    path = tmp_path / "configuration.yaml"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5})
+    path.write_text("services: {gounmal: {workers: cpu_count, threads: 2}}")
+    expected = fitting_workers(beside=1)
+    assert expected <= 2
+    assert read_configuration(path, beside=1) == {"workers": expected, "threads": 2}
+    path.write_text("services: {gounmal: {workers: 5}}")
+    assert read_configuration(path, beside=1) == {"workers": 5}
+
+
+def test_the_runner_is_in_process_unless_told_otherwise(tmp_path, monkeypatch):
+    assert not Settings.read(tmp_path).remote
+    monkeypatch.setenv("GOUNMAL_RUNNER", "remote")
+    monkeypatch.setenv("GOUNMAL_THREADS", "0")
+    assert (Settings.read(tmp_path).remote, Settings.read(tmp_path).threads) == (True, 1)
+    monkeypatch.setenv("GOUNMAL_RUNNER", "rmeote")
+    with pytest.raises(InvalidConfiguration, match="GOUNMAL_RUNNER: expected in-process or remote"):
+        Settings.read(tmp_path)
 
 
 def test_the_shipped_policy_says_what_the_defaults_are():
