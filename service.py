@@ -11,6 +11,7 @@ what clients and `/docs.json` know.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ from gounmal.gate import Gate
 from gounmal.jobs_service import Jobs
 from gounmal.jobs_settings import JobSettings
 from gounmal.limits import spend
+from gounmal.moderator import Moderator
 from gounmal.ndjson import LineStreams
 from gounmal.openapi import Document
 from gounmal.policy import Policy
@@ -48,11 +50,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gounmal.exposition import Exporter
+    from gounmal.moderator import Scorer
     from gounmal.online import Online
     from gounmal.schema import Message
 
 DRAIN_S = 5
 """Seconds that open streams get to be answered when the server is told to end."""
+
+PROBE_S = 5
+"""Seconds that a remote scorer gets to say that it is ready."""
 
 BENTOMLS_HOST = "0.0.0.0"  # noqa: S104  (what is checked, not what is done)
 """Where BentoML listens when nobody says where."""
@@ -73,8 +79,16 @@ with one_line():
     SETTINGS = Settings.read(HERE)
     PLATFORM = Platform.read()
     EXPOSURE = Exposure.read()
-    CONFIGURATION = read_configuration(HERE / "configuration.yaml")
+    # A remote scorer fills a core of its own.
+    CONFIGURATION = read_configuration(HERE / "configuration.yaml", beside=int(SETTINGS.remote))
     JOBS = Jobs(JobSettings.read())
+
+REMOTE: dict[str, Any] = {}
+SCORER: Any = None
+if SETTINGS.remote:  # otherwise it is not even imported
+    from gounmal.scorer import Beside, ScorerService
+
+    REMOTE, SCORER = {"service_class": Beside}, bentoml.depends(ScorerService)
 
 
 class Unread:
@@ -164,12 +178,14 @@ def fronted(service: Any) -> Any:
 
 
 @fronted
-@bentoml.service(name=SERVICE, **CONFIGURATION)
+@bentoml.service(name=SERVICE, **CONFIGURATION, **REMOTE)
 @bentoml.asgi_app(Starlette(routes=ROUTES))
 class Gounmal:
     """Is a chat line abusive, how, where in the line, and what should happen to it?"""
 
     artifact = ModelReference(SETTINGS.model)
+    scorer = SCORER
+    reached: asyncio.Future[Any] | None = None
     online: Online
     exporter: Exporter
 
@@ -188,20 +204,36 @@ class Gounmal:
         from gounmal.exposition import Exporter  # noqa: PLC0415
         from gounmal.online import Online  # noqa: PLC0415
 
-        self.online = Online.load(
-            Path(self.artifact.path),
-            SETTINGS.policy,
+        before_shutdown(self.leave, within=DRAIN_S)
+        folder = Path(self.artifact.path)
+        scorer: Scorer
+        if self.scorer:
+            from gounmal.remote import reach  # noqa: PLC0415
+
+            reached = self.reached = asyncio.ensure_future(reach(self.scorer, folder))
+            scorer = await reached
+        else:
+            from gounmal.classifier import Classifier  # noqa: PLC0415
+
+            scorer = Classifier.load(folder, threads=SETTINGS.threads)
+        self.online = Online(
+            Moderator(scorer, Policy.load(SETTINGS.policy)),
             cache=SETTINGS.cache,
             deadline=SETTINGS.deadline,
         )
         await self.online.warm_up()
         self.exporter = Exporter(self.online)
         self.exporter.start()
-        before_shutdown(STREAMS.close, within=DRAIN_S)
-        JOBS.start(Path(self.artifact.path), SETTINGS.policy)
+        JOBS.start(folder, SETTINGS.policy)
         # What lives now lives on: no collection need look through it again.
         gc.collect()
         gc.freeze()
+
+    async def leave(self) -> None:
+        """When the server is told to end: answer what was read on streams."""
+        if self.reached:  # and wait no more for a scorer that is ending too
+            self.reached.cancel()
+        await STREAMS.close()
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -210,9 +242,9 @@ class Gounmal:
         await self.online.close()
         self.exporter.stop()
 
-    def __is_alive__(self) -> bool:
-        """For `/livez`."""
-        return self.online.alive
+    async def __is_alive__(self) -> bool:
+        """For `/livez`; in a container BentoML starts no other scorer in place of a dead one."""
+        return self.online.alive and (self.scorer is None or await self.scorer.is_ready(PROBE_S))
 
     @bentoml.api(input_spec=MessageInput, output_spec=DecisionOutput)
     async def moderate(self, request: Request) -> Response:

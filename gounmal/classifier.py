@@ -41,6 +41,9 @@ MAX_PADDING = 1.2
 SPARE_TOKENS = 12
 """Padding that is cheaper than another forward pass, whatever its share."""
 
+Row = tuple[int, "NDArray[np.float32]", "NDArray[np.float32]"]
+"""Number of a message, float32[labels] scores, float32[its tokens, labels] evidence."""
+
 Vector = Annotated[list[float], Field(min_length=len(LABELS), max_length=len(LABELS))]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
@@ -135,16 +138,9 @@ class Classifier:
             session = ort.InferenceSession(
                 folder / "model.onnx", options, providers=["CPUExecutionProvider"]
             )
-            encoder: Encoder
-            if config.encoder == "ngrams":
-                encoder = Vocabulary(np.load(folder / "vocabulary.npy", allow_pickle=False))
-            else:
-                encoder = TokenizerEncoder(
-                    Tokenizer.from_file(str(folder / "tokenizer.json")), config.max_tokens
-                )
-        except Exception as error:  # each library raises its own, down to plain Exception
+        except Exception as error:  # the engine's own exceptions share no base but Exception
             raise InvalidArtifact(f"{folder}: {error}") from error
-        return cls(config, encoder, session)
+        return cls(config, load_encoder(folder, config), session)
 
     @property
     def tag(self) -> str:
@@ -169,15 +165,22 @@ class Classifier:
         """
         if not texts:
             return []
-        encoded = self.encoder.encode(texts)
-        self.work.tokens += len(encoded.ids)
         out: list[Scored | None] = [None] * len(texts)
+        for row, scores, tokens in self.forward(self.encoder.encode(texts)):
+            out[row] = Scored(scores, self.encoder.project(texts[row], tokens))
+        return [scored for scored in out if scored is not None]
+
+    def forward(self, encoded: Encoded) -> Iterator[Row]:
+        """What the network says of encoded messages: each once, in any order.
+
+        Raises:
+            ScoringFailed: the engine failed; not all of them were scored.
+        """
+        self.work.tokens += len(encoded.ids)
         for rows in groups(encoded.lengths):
             scores, evidence = self._forward(*encoded.padded(rows))
             for i, row in enumerate(rows.tolist()):
-                tokens = evidence[i, : encoded.lengths[row]]
-                out[row] = Scored(scores[i], self.encoder.project(texts[row], tokens))
-        return [scored for scored in out if scored is not None]
+                yield row, scores[i], evidence[i, : encoded.lengths[row]]
 
     def _forward(
         self, ids: NDArray[np.int32], mask: NDArray[np.float32]
@@ -224,6 +227,22 @@ class TokenizerEncoder:
         original = [view.original_span(*spans[i]) for i in real]
         spread(out, tokens[real], [s for s, _ in original], [e for _, e in original])
         return out
+
+
+def load_encoder(folder: Path, config: ArtifactConfig) -> Encoder:
+    """The encoder of an artifact folder.
+
+    Raises:
+        InvalidArtifact: its file cannot be used.
+    """
+    try:
+        if config.encoder == "ngrams":
+            return Vocabulary(np.load(folder / "vocabulary.npy", allow_pickle=False))
+        return TokenizerEncoder(
+            Tokenizer.from_file(str(folder / "tokenizer.json")), config.max_tokens
+        )
+    except Exception as error:  # each library raises its own, down to plain Exception
+        raise InvalidArtifact(f"{folder}: {error}") from error
 
 
 def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -119,7 +119,7 @@ class Moderator:
         if all(text.visible for text in texts):
             return self.scorer.score(texts)
         asked = [i for i, text in enumerate(texts) if text.visible]
-        found = [_nothing(text) for text in texts]
+        found = [nothing(text) for text in texts]
         for i, scored in zip(asked, self.scorer.score([texts[i] for i in asked]), strict=True):
             found[i] = scored
         return found
@@ -138,6 +138,7 @@ class Moderator:
         )
 
 
-def _nothing(text: Normalized) -> Scored:
+def nothing(text: Normalized) -> Scored:
+    """What is said of a text in which nothing is visible."""
     labels = len(LABELS)
     return Scored(np.zeros(labels, np.float32), np.zeros((len(text.original), labels), np.float32))

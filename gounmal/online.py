@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gounmal.cache import Cache, Keys
-from gounmal.classifier import Classifier, Work
-from gounmal.errors import DeadlineExceeded
-from gounmal.moderator import Moderator
-from gounmal.policy import Policy
+from gounmal.classifier import Work
+from gounmal.errors import DeadlineExceeded, ScoringFailed
+from gounmal.moderator import nothing
 from gounmal.runner import Runner
 from gounmal.schema import Message
 from gounmal.telemetry import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gounmal.cache import Key
+    from gounmal.moderator import Moderator, Scored
+    from gounmal.normalize import Normalized
     from gounmal.schema import Decision
+
+    Ask = Callable[[list[Normalized]], Awaitable[list[Scored | ScoringFailed]]]
 
 MAX_BATCH_COST = 1_024
 """Of one batch, in characters and `ITEM_COST`: past some sixty chat lines, more gain nothing."""
@@ -70,28 +72,16 @@ class Online:
         self.cache = Cache(cache)
         self._keys = Keys(moderator)
         self._deadline = deadline
+        self._ask: Ask | None = getattr(moderator.scorer, "ask", None)
         self._work = getattr(moderator.scorer, "work", Work())
         self.runner: Runner[Message, Decision] = Runner(
-            self._judge,
+            self._have_judged if self._ask else self._judge,
             cost=cost,
             max_batch_cost=max_batch_cost,
             max_queue_cost=max_queue_cost,
             min_queue=MIN_QUEUE,
             recorder=self.recorder,
         )
-
-    @classmethod
-    def load(
-        cls, artifact: Path, policy: Path, *, cache: int = 0, deadline: float | None = None
-    ) -> Online:
-        """Load an artifact folder and a policy file; the rest is as for the class.
-
-        Raises:
-            InvalidArtifact: the folder cannot be used.
-            InvalidPolicy: the file cannot be used.
-        """
-        moderator = Moderator(Classifier.load(artifact), Policy.load(policy))
-        return cls(moderator, cache=cache, deadline=deadline)
 
     @property
     def alive(self) -> bool:
@@ -180,11 +170,33 @@ class Online:
         return decision.with_id(message.id)
 
     def _judge(self, messages: list[Message]) -> list[Decision]:
-        work, recorder = self._work, self.recorder
-        seconds, tokens, padded = work.seconds, work.tokens, work.padded_tokens
+        before = self._done()
         decisions = self.moderator.moderate(messages)
-        recorder.messages.add(len(messages))
-        recorder.forward.add(work.seconds - seconds)
-        recorder.tokens.add(work.tokens - tokens)
-        recorder.padded_tokens += work.padded_tokens - padded
+        self._note(len(messages), before)
         return decisions
+
+    async def _have_judged(self, messages: list[Message]) -> list[Decision | ScoringFailed]:
+        """As `_judge`, by a scorer that is to be awaited: see `RemoteScorer.ask`."""
+        before = self._done()
+        prepared = [self.moderator.prepare(message) for message in messages]
+        texts = [one.visible for one in prepared]
+        asked = iter(await cast("Ask", self._ask)([text for text in texts if text.visible]))
+        found = [next(asked) if text.visible else nothing(text) for text in texts]
+        self._note(len(messages), before)
+        return [
+            one if isinstance(one, ScoringFailed) else self.moderator.decide(p, one)
+            for p, one in zip(prepared, found, strict=True)
+        ]
+
+    def _done(self) -> tuple[float, int, int]:
+        work = self._work
+        return work.seconds, work.tokens, work.padded_tokens
+
+    def _note(self, messages: int, before: tuple[float, int, int]) -> None:
+        """Of a batch: what the engine has done since."""
+        seconds, tokens, padded = self._done()
+        recorder = self.recorder
+        recorder.messages.add(messages)
+        recorder.forward.add(seconds - before[0])
+        recorder.tokens.add(tokens - before[1])
+        recorder.padded_tokens += padded - before[2]

@@ -5,7 +5,8 @@ as many as make one batch and calls the function; meanwhile more come in. So a l
 for company, the engine never idles while an item waits, and batches grow by themselves under load.
 
 A function is called on a thread of its own until `on_loop` says that it is short: handing a batch
-to a thread and back then costs more than the call (docs/decisions/0013).
+to a thread and back then costs more than the call (docs/decisions/0013). A coroutine function only
+waits for somebody else's work: it is awaited.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gounmal.batches import BULK_SHARE, Entry, Unit, Waiting
 from gounmal.errors import Overloaded, ScoringFailed
 from gounmal.telemetry import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,7 +47,9 @@ class Runner(Generic[T, R]):
     """Runs one function, in batches, for many callers. Make and use it on one event loop.
 
     Args:
-        run: items → outcomes, one each, in order.
+        run: items → outcomes, one each, in order. Where it raises, the items are run again in
+            halves, so that only what is bad itself fails. A coroutine function says that by itself,
+            with a `ScoringFailed` as the outcome; where it raises, all of them have failed.
         cost: of one item, such as its tokens; at least 1.
         max_batch_cost: of the items of one call, unless one item alone costs more.
         max_queue_cost: with this much waiting, new work is refused.
@@ -61,7 +65,7 @@ class Runner(Generic[T, R]):
 
     def __init__(  # noqa: PLR0913  (limits, each named)
         self,
-        run: Callable[[list[T]], Sequence[R]],
+        run: Callable[[list[T]], Sequence[R] | Awaitable[Sequence[R | ScoringFailed]]],
         *,
         cost: Callable[[T], int],
         max_batch_cost: int,
@@ -73,7 +77,8 @@ class Runner(Generic[T, R]):
     ) -> None:
         self.on_loop = False
         self.recorder = recorder or Recorder()
-        self._run = run
+        self._run: Callable[[list[T]], Any] = run
+        self._awaits = iscoroutinefunction(run)
         self._cost = cost
         self._max_batch_cost = max_batch_cost
         self._max_queue_cost = max_queue_cost
@@ -201,11 +206,15 @@ class Runner(Generic[T, R]):
         for entry in self._running:
             self.recorder.wait.add(start - entry.since)
         values = [entry.value for entry in self._running]
-        if self.on_loop:
+        if self.on_loop and not self._awaits:
             self._settle(self._outcomes(values), start, limit)
-        else:
-            running = self._loop.run_in_executor(self._thread, self._outcomes, values)
-            running.add_done_callback(lambda done: self._settle(done.result(), start, limit))
+            return
+        running: asyncio.Future[list[R | ScoringFailed]] = (
+            self._loop.create_task(self._awaited(values))
+            if self._awaits
+            else self._loop.run_in_executor(self._thread, self._outcomes, values)
+        )
+        running.add_done_callback(lambda done: self._settle(done.result(), start, limit))
 
     def _settle(self, outcomes: list[R | ScoringFailed], start: float, limit: float) -> None:
         """Note the outcomes, answer the units that are complete, go on."""
@@ -250,16 +259,30 @@ class Runner(Generic[T, R]):
     def _outcomes(self, values: list[T]) -> list[R | ScoringFailed]:
         """Run a batch; where that fails, its halves, so that only what is bad itself fails."""
         try:
-            outcomes = list(self._run(values))
+            return self._counted(values, self._run(values))
         except Exception as error:  # noqa: BLE001  (whatever it is, it ends here: callers must hear)
-            # Of a foreign error only the type: its text may quote the message's.
-            foreign = ScoringFailed(f"the engine raised {type(error).__name__}")
-            failure = error if isinstance(error, ScoringFailed) else foreign
-        else:
-            if len(outcomes) == len(values):
-                return [*outcomes]
-            failure = ScoringFailed(f"{len(values)} items in, {len(outcomes)} out")
-        if len(values) == 1:
-            return [failure]
+            if len(values) == 1:
+                return [_failure(error)]
         middle = len(values) // 2
         return [*self._outcomes(values[:middle]), *self._outcomes(values[middle:])]
+
+    async def _awaited(self, values: list[T]) -> list[R | ScoringFailed]:
+        """Have a batch run; where that fails, all of it has."""
+        try:
+            return self._counted(values, await self._run(values))
+        except Exception as error:  # noqa: BLE001  (as above)
+            return [_failure(error)] * len(values)
+
+    @staticmethod
+    def _counted(values: list[T], outcomes: Sequence[R]) -> list[R | ScoringFailed]:
+        counted: list[R | ScoringFailed] = [*outcomes]
+        if len(counted) != len(values):
+            raise ScoringFailed(f"{len(values)} items in, {len(counted)} out")
+        return counted
+
+
+def _failure(error: Exception) -> ScoringFailed:
+    """What callers hear: of a foreign error only the type, for its text may quote the message's."""
+    if isinstance(error, ScoringFailed):
+        return error
+    return ScoringFailed(f"the engine raised {type(error).__name__}")

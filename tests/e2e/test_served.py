@@ -16,6 +16,12 @@ LINES = ["안녕하세요", "이 바보 멍청아", "", "ㅋㅋㅋㅋ", "시발�
 pytestmark = pytest.mark.e2e
 
 
+@pytest.fixture(params=["in-process", "remote"])
+def server(request, server):
+    """In both shapes: whoever asks must not be able to tell."""
+    return server if request.param == "in-process" else request.getfixturevalue("remote_server")
+
+
 def alike(got, expected):
     """Equal, but for the last digit of scores: engines round otherwise in another batch."""
     assert got | {"scores": None} == expected | {"scores": None}
