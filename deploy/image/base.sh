@@ -17,5 +17,5 @@ rm -rf "$folder"/var/lib/apt/lists/* "$folder"/var/cache/apt/* "$folder"/var/log
 ln -sf python3.11 "$folder/usr/bin/python"
 container=$(buildah from scratch)
 buildah add --quiet "$container" "$folder" / > /dev/null
-buildah config --env PATH=/usr/local/bin:/usr/bin:/bin --cmd python3 "$container"
+buildah config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin --cmd python3 "$container"
 buildah commit --quiet --rm "$container" "$name"

@@ -76,6 +76,14 @@ def test_it_writes_below_tmp_and_its_state_folder_only(container):
     container.run("touch", "/tmp/x", "/var/lib/gounmal/x")  # noqa: S108
 
 
+def test_it_reports_to_nobody(container):
+    """ONNX Runtime's telemetry would leave a session file and the machine's id behind."""
+    left = container.run("find", "/tmp", "-name", ".ses", "-o", "-iname", "*microsoft*")  # noqa: S108
+    assert not left.stdout
+    variables = container.run("env").stdout.splitlines()
+    assert {"ORT_DISABLE_TELEMETRY=1", "BENTOML_DO_NOT_TRACK=True"} <= set(variables)
+
+
 def test_a_gigabyte_is_enough(container, say):
     limit = container.engine.inspect(container.name)["HostConfig"]["Memory"]
     if limit != GIB:
