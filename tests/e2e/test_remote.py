@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -76,21 +77,22 @@ def test_a_scorer_that_dies_is_replaced(served):
 
 
 async def test_it_outlives_the_doors(environment):
-    texts = [f"안녕하세요 {i}" for i in range(1024)]
+    texts = [f"안녕하세요 {i}" for i in range(64)]
+    statuses = []
     with environment.serving("bentoml", "serve", **REMOTE, **configured(workers=1)) as server:
         async with aiohttp.ClientSession() as session:
 
-            async def ask():
-                async with session.post(
-                    server.url + "/moderate_many", json={"texts": texts}
-                ) as response:
-                    return response.status, len(await response.json())
+            async def ask_on():
+                with suppress(aiohttp.ClientError):  # no longer accepted
+                    while True:
+                        url = server.url + "/moderate_many"
+                        async with session.post(url, json={"texts": texts}) as response:
+                            await response.read()
+                            statuses.append(response.status)
 
-            asked = [asyncio.ensure_future(ask()) for _ in range(4)]
-            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            asking = [asyncio.ensure_future(ask_on()) for _ in range(16)]
+            await asyncio.sleep(0.5)
             assert await asyncio.to_thread(server.stop) == 0
-            answers = await asyncio.gather(*asked)
-    # On a slow machine some are refused at once; who was not is answered.
-    accepted = [answer for answer in answers if answer[0] != 429]
-    assert accepted
-    assert accepted == [(200, 1024)] * len(accepted)
+            await asyncio.wait(asking, timeout=10)
+    assert statuses.count(200) > 16
+    assert set(statuses) <= {200, 429}

@@ -11,6 +11,8 @@ import aiohttp
 import httpx
 import pytest
 
+from gounmal.cores import fitting_workers
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.e2e
@@ -23,6 +25,7 @@ def judge(server, text):
 def test_plain_bentoml_serve_has_the_configuration_in_force(environment):
     with environment.serving("bentoml", "serve") as server:
         assert judge(server, "안녕하세요")["action"] == "allow"
+        assert len(server.workers()) == fitting_workers()
         metrics = httpx.get(server.url + "/metrics").text
         assert 'le="0.002"' in metrics
     assert "/moderate" not in server.log.read_text()  # no line for each request
