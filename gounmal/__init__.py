@@ -1,5 +1,10 @@
 """gounmal: is this chat line abusive, how, where in the line, and what should happen to it."""
 
+import os
+
+# ONNX Runtime reports on its use to its makers unless this is set before it is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from gounmal.errors import GounmalError
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy

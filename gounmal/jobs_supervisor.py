@@ -67,7 +67,9 @@ class Slot:
             )
             # Before it has a second thread: each would have to be told.
             with suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, self.process.pid, self.nice)
+                # Never above our own: a niced process may not.
+                nice = max(self.nice, os.getpriority(os.PRIO_PROCESS, 0))
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, nice)
 
     def end(self) -> None:
         """Ask its worker to end."""
