@@ -42,7 +42,7 @@ def progress() -> Iterator[Callable[[int, float], None]]:
         TextColumn("{task.fields[rows]:>12,} rows"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -50,7 +50,7 @@ def progress() -> Iterator[Callable[[int, float], None]]:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task("", total=1.0, rows=0, rate=0.0)
+        task = bar.add_task("", total=1.0, rows=0, rate="")
         first: list[tuple[float, int]] = []
 
         def update(rows: int, done: float) -> None:
@@ -59,7 +59,7 @@ def progress() -> Iterator[Callable[[int, float], None]]:
             first.append((now, rows))
             since, before = first[0]
             del first[1:]
-            rate = (rows - before) / (now - since) if now > since else 0.0
+            rate = f"{(rows - before) / (now - since):,.0f} rows/s" if now > since else ""
             bar.update(task, completed=done, rows=rows, rate=rate)
 
         yield update

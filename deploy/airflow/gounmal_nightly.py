@@ -16,6 +16,7 @@ To run one by hand, give it as `{"day": "2026-03-01"}`.
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.error import HTTPError
@@ -24,6 +25,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import Connection, PokeReturnValue, Variable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
+
+logger = logging.getLogger(__name__)
 
 ZONE = ZoneInfo("Asia/Seoul")
 ATTEMPTS = 10
@@ -64,7 +67,8 @@ def gounmal_nightly() -> None:
     def judged(job: str) -> PokeReturnValue:
         """Wait for its end."""
         found = call("GET", f"/jobs/{job}")
-        print(f"{found['state']}: {found['rows_done']} rows, {found['progress']:.0%}")  # noqa: T201
+        share = 100 * found["progress"]
+        logger.info("%s: %s rows, %.0f %%", found["state"], found["rows_done"], share)
         return PokeReturnValue(is_done=found["state"] in DONE | OVER, xcom_value=found)
 
     @task

@@ -2,14 +2,14 @@
 # Make a stand-in for docker.io/library/python:3.11-slim where no registry can be reached, from
 # Debian's packages: `base.sh NAME`. As root, with debootstrap and buildah. For tests only.
 #
-# DEBIAN_MIRROR  by default http://deb.debian.org/debian
+# DEBIAN_MIRROR  where from; by default what debootstrap knows
 set -eu
 name=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 packages=python3,python3-venv,python3-pip-whl,ca-certificates
 debootstrap --variant=minbase --include=$packages bookworm "$folder" \
-  "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+  ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
 # What Debian's slim images leave out too.
 rm -rf "$folder"/var/lib/apt/lists/* "$folder"/var/cache/apt/* "$folder"/var/log/* \
   "$folder"/usr/share/doc "$folder"/usr/share/man "$folder"/usr/share/info \
