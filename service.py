@@ -1,9 +1,9 @@
 """The Bento: doors onto gounmal.
 
-Each door hands its request to `gounmal.web` as it came. BentoML's own parsing would answer each
-kind of fault in another shape, and would log a traceback for a client's typing error. Over HTTP
-`Front` does so even before BentoML's routing, which halves the cost of a request; the methods are
-what clients and `/docs.json` know.
+Each door hands its request to `gounmal.online.web` as it came. BentoML's own parsing would answer
+each kind of fault in another shape, and would log a traceback for a client's typing error. Over
+HTTP `Front` does so even before BentoML's routing, which halves the cost of a request; the methods
+are what clients and `/docs.json` know.
 """
 
 # BentoML's decorators and base classes come without types.
@@ -25,33 +25,33 @@ from starlette.requests import Request  # noqa: TC002  (BentoML reads the annota
 from starlette.responses import Response  # noqa: TC002
 from starlette.routing import Route, WebSocketRoute
 
-from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
-from gounmal.clouds import Platform
+from gounmal.api.clouds import Platform
+from gounmal.api.openapi import Document
 from gounmal.config import SERVICE, Settings, read_configuration
 from gounmal.errors import GounmalError
-from gounmal.exposure import Exposure, asked_host
-from gounmal.frames import PATH
-from gounmal.gate import Gate
-from gounmal.jobs_service import Jobs
-from gounmal.jobs_settings import JobSettings
-from gounmal.limits import spend
+from gounmal.gate.exposure import Exposure, asked_host
+from gounmal.gate.gate import Gate
+from gounmal.gate.limits import spend
+from gounmal.jobs.service import Jobs
+from gounmal.jobs.settings import JobSettings
+from gounmal.model.store import ModelReference
 from gounmal.moderator import Moderator
-from gounmal.ndjson import LineStreams
-from gounmal.openapi import Document
+from gounmal.online.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
+from gounmal.online.frames import PATH
+from gounmal.online.ndjson import LineStreams
+from gounmal.online.scrape import Metrics
+from gounmal.online.shutdown import OpenStreams, before_shutdown
+from gounmal.online.stream import LiveStreams
+from gounmal.online.web import Door, Front, respond
+from gounmal.online.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
 from gounmal.policy import Policy
-from gounmal.scrape import Metrics
-from gounmal.shutdown import OpenStreams, before_shutdown
-from gounmal.store import ModelReference
-from gounmal.stream import LiveStreams
-from gounmal.web import Door, Front, respond
-from gounmal.wire import DecisionBody, DecisionsBody, MessageBody, MessagesBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gounmal.exposition import Exporter
     from gounmal.moderator import Scorer
-    from gounmal.online import Online
+    from gounmal.online.decide import Online
+    from gounmal.online.exposition import Exporter
     from gounmal.schema import Message
 
 DRAIN_S = 5
@@ -86,7 +86,7 @@ with one_line():
 REMOTE: dict[str, Any] = {}
 SCORER: Any = None
 if SETTINGS.remote:  # otherwise it is not even imported
-    from gounmal.scorer import Beside, ScorerService
+    from gounmal.online.scorer import Beside, ScorerService
 
     REMOTE, SCORER = {"service_class": Beside}, bentoml.depends(ScorerService)
 
@@ -201,19 +201,19 @@ class Gounmal:
     async def open(self) -> None:
         """Load and warm up: only then is the worker ready."""
         # Who starts the workers needs no engine.
-        from gounmal.exposition import Exporter  # noqa: PLC0415
-        from gounmal.online import Online  # noqa: PLC0415
+        from gounmal.online.decide import Online  # noqa: PLC0415
+        from gounmal.online.exposition import Exporter  # noqa: PLC0415
 
         before_shutdown(self.leave, within=DRAIN_S)
         folder = Path(self.artifact.path)
         scorer: Scorer
         if self.scorer:
-            from gounmal.remote import reach  # noqa: PLC0415
+            from gounmal.online.remote import reach  # noqa: PLC0415
 
             reached = self.reached = asyncio.ensure_future(reach(self.scorer, folder))
             scorer = await reached
         else:
-            from gounmal.classifier import Classifier  # noqa: PLC0415
+            from gounmal.model.classifier import Classifier  # noqa: PLC0415
 
             scorer = Classifier.load(folder, threads=SETTINGS.threads)
         self.online = Online(

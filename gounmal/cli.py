@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gounmal.moderator import Moderator
-    from gounmal.recipe import Recipe
+    from gounmal.scan.recipe import Recipe
     from gounmal.schema import Decision
 
 PASS_LINES = 256
@@ -203,12 +203,12 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     full disk: see to it and run the same command again. Others (1, 137, 143): run it again.
     """
     from gounmal import terminal
-    from gounmal.columns import Role
     from gounmal.cores import usable_cores
-    from gounmal.scan import carry_out
-    from gounmal.shards import ScanOptions, plan
-    from gounmal.times import moment
-    from gounmal.workers import spare_memory
+    from gounmal.files.columns import Role
+    from gounmal.files.times import moment
+    from gounmal.scan.scan import carry_out
+    from gounmal.scan.shards import ScanOptions, plan
+    from gounmal.scan.workers import spare_memory
 
     spare_memory()
     recipe = _recipe(**{name: options[name] for name in ("model", "policy", "mode")})
@@ -255,9 +255,9 @@ def worker(processes: int | None, nice: int) -> None:
     Takes a shard at a time in each process, until told to stop. The service and all workers see the
     same GOUNMAL_STATE folder, inputs and outputs, under the same paths.
     """
-    from gounmal.jobs_settings import JobSettings
-    from gounmal.jobs_supervisor import supervise_here
-    from gounmal.store import ensure_default
+    from gounmal.jobs.settings import JobSettings
+    from gounmal.jobs.supervisor import supervise_here
+    from gounmal.model.store import ensure_default
 
     JobSettings.read()
     if not os.environ.get("GOUNMAL_MODEL"):
@@ -288,12 +288,12 @@ def evaluate(source: Path, output: Path | None, **options: Any) -> None:
     each label (1, 0, or empty where unknown); a column `abusive` (1 or 0) says whether any holds.
     """
     from gounmal import terminal
-    from gounmal.columns import Role
-    from gounmal.evaluation_page import write
-    from gounmal.files import inspect
-    from gounmal.labelled import read_labelled
+    from gounmal.evaluation.labelled import read_labelled
+    from gounmal.evaluation.page import write
+    from gounmal.evaluation.trial import evaluate_file
+    from gounmal.files.columns import Role
+    from gounmal.files.reader import inspect
     from gounmal.moderator import Moderator
-    from gounmal.trial import evaluate_file
 
     found = inspect(source, names={Role.TEXT: options["text"]} if options["text"] else None)
     lines = read_labelled(found, labels=options["labels"], kind=options["kind"])
@@ -318,7 +318,7 @@ def models(context: click.Context) -> None:
     """What the Bento store holds."""
     if context.invoked_subcommand is None:
         from gounmal import terminal
-        from gounmal.store import list_models
+        from gounmal.model.store import list_models
 
         terminal.print_models(list_models())
 
@@ -328,7 +328,7 @@ def models(context: click.Context) -> None:
 @one_line_errors
 def import_(folder: Path) -> None:
     """Copy an artifact folder into the store."""
-    from gounmal.store import import_artifact
+    from gounmal.model.store import import_artifact
 
     click.echo(import_artifact(folder))
 
@@ -355,7 +355,7 @@ def _moderator(*, model: str | None, policy: Path | None, mode: str | None) -> M
 def _recipe(*, model: str | None, policy: Path | None, mode: str | None) -> Recipe:
     """How to make it, in any process."""
     from gounmal.config import Settings
-    from gounmal.recipe import Recipe
+    from gounmal.scan.recipe import Recipe
 
     if policy is None:
         beside_service = Settings.read(Path(__file__).resolve().parent.parent).policy

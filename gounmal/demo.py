@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from gounmal.writers import replacing
+from gounmal.files.writers import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

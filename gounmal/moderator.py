@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from gounmal.normalize import Normalized, normalize
 from gounmal.policy import Policy, decide, exempt
 from gounmal.schema import LABELS, Decision, Label, Message, Mode
+from gounmal.text.normalize import Normalized, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,8 +85,8 @@ class Moderator:
             InvalidArtifact: its folder cannot be used.
             InvalidPolicy: the policy file cannot be used.
         """
-        from gounmal.classifier import Classifier  # noqa: PLC0415  (the engine loads on demand)
-        from gounmal.store import find  # noqa: PLC0415  (BentoML takes a second to import)
+        from gounmal.model.classifier import Classifier  # noqa: PLC0415  (the engine loads on demand)
+        from gounmal.model.store import find  # noqa: PLC0415  (BentoML takes a second to import)
 
         scorer = Classifier.load(find(model))
         return cls(scorer, Policy.load(Path(policy)) if policy is not None else None)

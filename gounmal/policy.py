@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gounmal.errors import InvalidPolicy
-from gounmal.normalize import normalize
 from gounmal.schema import LABELS, Action, Decision, Label, Message, Mode, Reason, Source, Span
+from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gounmal.normalize import Normalized
+    from gounmal.text.normalize import Normalized
 
 DEFAULT_ACTIONS = {
     Label.PROFANITY: Action.MASK,

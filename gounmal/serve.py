@@ -8,11 +8,11 @@ import sys
 from runpy import run_module
 from typing import NoReturn
 
-from gounmal.clouds import Platform
+from gounmal.api.clouds import Platform
 from gounmal.config import SERVICE
 from gounmal.errors import InvalidConfiguration
-from gounmal.exposure import LOCAL
-from gounmal.store import CHECKOUT, ensure_default
+from gounmal.gate.exposure import LOCAL
+from gounmal.model.store import CHECKOUT, ensure_default
 
 OVERRIDES = "BENTOML_CONFIG_OVERRIDES"
 

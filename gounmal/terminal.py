@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gounmal.evaluation import FileEvaluation
-    from gounmal.metrics import Counts
-    from gounmal.scan import Scanned
+    from gounmal.evaluation.measure import FileEvaluation
+    from gounmal.evaluation.metrics import Counts
+    from gounmal.model.store import StoredModel
+    from gounmal.scan.scan import Scanned
     from gounmal.schema import Decision
-    from gounmal.store import StoredModel
 
 _COLOURS = {"allow": "green", "mask": "yellow", "hold": "magenta", "block": "red"}
 

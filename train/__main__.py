@@ -114,7 +114,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
     )
     clock.say(f"wrote {folder}")
     if not no_store:
-        from gounmal.store import import_artifact  # noqa: PLC0415  (BentoML is slow to import)
+        from gounmal.model.store import import_artifact  # noqa: PLC0415  (BentoML is slow to import)
 
         try:
             clock.say(f"saved {import_artifact(folder)} into the Bento store")

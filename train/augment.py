@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gounmal.views import View
+from gounmal.text.views import View
 from train import disguises, rewritings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gounmal.encoder import Vocabulary, hash_features, sequence
-from gounmal.normalize import normalize
+from gounmal.model.encoder import Vocabulary, hash_features, sequence
+from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.metrics import Counts, average_precision, best_f1, flags
+from gounmal.evaluation.metrics import Counts, average_precision, best_f1, flags
 from gounmal.schema import LABELS, Label
 from train.example import HATE, HATE_KINDS
 

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from gounmal.evaluation import known_truth
-from gounmal.metrics import expected_calibration_error
+from gounmal.evaluation.measure import known_truth
+from gounmal.evaluation.metrics import expected_calibration_error
 from gounmal.schema import LABELS
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from gounmal import hangul
-from gounmal.hangul import is_syllable
-from gounmal.views import View
+from gounmal.text import hangul
+from gounmal.text.hangul import is_syllable
+from gounmal.text.views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

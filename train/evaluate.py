@@ -17,11 +17,11 @@ import click
 import numpy as np
 import orjson
 
-from gounmal.classifier import Classifier
-from gounmal.evaluation import LENGTHS, SURE, LabelResult, label_results
-from gounmal.metrics import Counts, flags
-from gounmal.normalize import normalize
+from gounmal.evaluation.measure import LENGTHS, SURE, LabelResult, label_results
+from gounmal.evaluation.metrics import Counts, flags
+from gounmal.model.classifier import Classifier
 from gounmal.schema import LABELS, Label, Mode
+from gounmal.text.normalize import normalize
 from train import benchmarks, probes, tables
 from train.benchmarks import Judged
 from train.data import load

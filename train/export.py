@@ -13,8 +13,8 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from torch import Tensor, nn
 
-from gounmal.classifier import ArtifactConfig, write_config
-from gounmal.encoder import N_FEATURES, Vocabulary
+from gounmal.model.classifier import ArtifactConfig, write_config
+from gounmal.model.encoder import N_FEATURES, Vocabulary
 from train.batches import batches
 from train.model import GounmalModel
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.normalize import normalize
 from gounmal.schema import LABELS, Label
+from gounmal.text.normalize import normalize
 from train.augment import insert, obfuscate, scramble
 from train.fit import Supervision
 

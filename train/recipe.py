@@ -21,10 +21,10 @@ from scipy.special import expit, logit
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from gounmal.classifier import TokenizerEncoder
-from gounmal.encoder import Vocabulary
-from gounmal.normalize import normalize
+from gounmal.model.classifier import TokenizerEncoder
+from gounmal.model.encoder import Vocabulary
 from gounmal.schema import Label
+from gounmal.text.normalize import normalize
 from train import floor
 from train.batches import Encodings, encode, fitting
 from train.fit import FitConfig, fit, logits_of

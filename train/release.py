@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 from scipy.special import logit
 
-from gounmal.classifier import FORMAT, ArtifactConfig, Classifier, write_config
-from gounmal.encoder import Vocabulary
-from gounmal.metrics import flags
+from gounmal.evaluation.metrics import flags
+from gounmal.model.classifier import FORMAT, ArtifactConfig, Classifier, write_config
+from gounmal.model.encoder import Vocabulary
 from gounmal.schema import LABELS, Mode
 from train import facts, floor, probes
 from train.calibrate import calibrate

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gounmal import glyphs, hangul
+from gounmal.text import glyphs, hangul
 from train.disguises import Stretch, apply, chosen, each, inside, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from gounmal.views import View
+    from gounmal.text.views import View
 
 _KEYS = {jamo: key for key, jamo in reversed(hangul.DUBEOLSIK.items())}
 _STROKES = {whole: parts for parts, whole in (hangul.COMPOUND_VOWELS | hangul.CLUSTERS).items()}

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from gounmal.metrics import Counts, span_counts
-from gounmal.normalize import normalize
+from gounmal.evaluation.metrics import Counts, span_counts
 from gounmal.policy import Policy, decide
 from gounmal.schema import Message
+from gounmal.text.normalize import normalize
 from train.augment import insert, obfuscate
 
 if TYPE_CHECKING:

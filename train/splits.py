@@ -37,7 +37,7 @@ _REPEAT = re.compile(r"(.)\1+")
 def key(text: str) -> str:
     """The letters of a text, width, case and repeats folded; the text itself if it has none.
 
-    On purpose not `gounmal.normalize`: the split must not move whenever that learns a new trick.
+    On purpose not `gounmal.text.normalize`: the split must not move whenever that learns a trick.
     """
     letters = _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).lower())
     return _REPEAT.sub(r"\1", letters) or text.strip()

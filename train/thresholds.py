@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.evaluation import known_truth
+from gounmal.evaluation.measure import known_truth
 from gounmal.policy import SCORE_DIGITS
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, probes

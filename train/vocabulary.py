@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import xlogy
 
-from gounmal.encoder import hash_features, keep, sequence
-from gounmal.normalize import normalize
+from gounmal.model.encoder import hash_features, keep, sequence
+from gounmal.text.normalize import normalize
 from train.batches import chunks
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gounmal.encoder import Vocabulary
+    from gounmal.model.encoder import Vocabulary
 
 FREQUENT_SHARE = 0.35
 """Of the vocabulary, so many n-grams are there for their frequency alone."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import million
 
-from gounmal.classifier import Classifier
-from gounmal.judge import PASS_MESSAGES
+from gounmal.model.classifier import Classifier
 from gounmal.moderator import Moderator
+from gounmal.scan.judge import PASS_MESSAGES
 
 LINES = 20_000
 """Distinct lines of each process, sorted by length as a scan does."""

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from watched import watch
 
 from gounmal import demo
-from gounmal.files import inspect
+from gounmal.files.reader import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

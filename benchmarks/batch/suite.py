@@ -28,9 +28,9 @@ import onnxruntime
 import pyarrow.parquet as pq
 from watched import Watched, watch
 
-from gounmal.classifier import ArtifactConfig
 from gounmal.cores import usable_cores
-from gounmal.store import find
+from gounmal.model.classifier import ArtifactConfig
+from gounmal.model.store import find
 
 HERE = Path(__file__).resolve().parent
 DISK_MB = 40

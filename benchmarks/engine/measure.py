@@ -27,9 +27,9 @@ import orjson
 
 from benchmarks.engine.engines import WIDTHS, FixedShapes, OnnxRuntime, OpenVino, nearest
 from benchmarks.engine.sample import LINES
-from gounmal.classifier import Classifier, groups
+from gounmal.model.classifier import Classifier, groups
 from gounmal.moderator import Moderator
-from gounmal.normalize import normalize
+from gounmal.text.normalize import normalize
 from train.facts import machine
 from train.tables import table
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 # First of all: it mends what pygal does to Python's import system.
-import gounmal.charts  # noqa: F401  # isort: skip
+import gounmal.report.charts  # noqa: F401  # isort: skip
 import pygal
 from pygal.style import Style
 

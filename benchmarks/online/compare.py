@@ -31,7 +31,7 @@ from benchmarks.online.registry import CONTENDERS, SCALE, Contender
 from benchmarks.online.scenarios import CONNECTIONS, P99_MS, QUICK, Plan, Scenarios
 from benchmarks.online.target import Chat, NotStarted, Target
 from gounmal import Moderator, Policy
-from gounmal.classifier import Classifier
+from gounmal.model.classifier import Classifier
 from train.facts import machine
 
 if TYPE_CHECKING:

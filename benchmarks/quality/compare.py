@@ -26,8 +26,8 @@ import numpy as np
 import orjson
 from scipy.special import logit
 
-from gounmal.classifier import Classifier
-from gounmal.metrics import Counts, average_precision, recall_at
+from gounmal.evaluation.metrics import Counts, average_precision, recall_at
+from gounmal.model.classifier import Classifier
 from gounmal.schema import LABELS, Label, Mode
 from train import benchmarks, facts, floor, probes
 from train.benchmarks import Judged

@@ -135,7 +135,7 @@ def artifact():
 def environment(tmp_path_factory, artifact):
     """With the model in its store."""
     environment = ServingEnvironment(tmp_path_factory.mktemp("home"))
-    command = "import sys, gounmal.store as store; print(store.import_artifact(sys.argv[1]))"
+    command = "import sys, gounmal.model.store as store; print(store.import_artifact(sys.argv[1]))"
     done = environment.run("python", "-c", command, str(artifact))
     assert done.returncode == 0, done.stdout
     return environment

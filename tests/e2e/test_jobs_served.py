@@ -57,7 +57,7 @@ def wait_for(http, job, *states):
 
 def workers_of(server):
     below = psutil.Process(server.process.pid).children(recursive=True)
-    return [process for process in below if "gounmal.worker" in process.cmdline()]
+    return [process for process in below if "gounmal.jobs.worker" in process.cmdline()]
 
 
 def test_an_upload_is_judged_beside_viewers(impatient, moderator):

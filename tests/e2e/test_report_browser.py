@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gounmal.report import render
-from gounmal.summary import Summary
+from gounmal.report.render import render
+from gounmal.report.summary import Summary
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SUMMARY = Path(__file__).parents[1] / "data" / "report" / "summary.json"

@@ -181,7 +181,7 @@ def test_the_bento_has_what_it_needs_and_nothing_else(bento, environment):
         f"gounmal/{path.name}" for path in (ROOT / "gounmal").iterdir() if path.is_file()
     } - {"gounmal/py.typed"}
     assert "gounmal-ko:" in (bento / "bento.yaml").read_text()
-    assert environment.run("python", "-c", "import gounmal.online").returncode == 0
+    assert environment.run("python", "-c", "import gounmal.online.decide").returncode == 0
 
 
 def test_the_serving_environment_has_no_torch(environment):

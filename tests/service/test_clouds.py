@@ -8,12 +8,12 @@ import pytest
 from starlette.applications import Starlette
 
 from gounmal import serve
-from gounmal.clouds import Platform
+from gounmal.api.clouds import Platform
 from gounmal.errors import InvalidConfiguration, Overloaded
 from gounmal.moderator import Moderator
-from gounmal.ndjson import LineStreams
-from gounmal.online import Online
-from gounmal.shutdown import OpenStreams
+from gounmal.online.decide import Online
+from gounmal.online.ndjson import LineStreams
+from gounmal.online.shutdown import OpenStreams
 
 PRIVATE = "비밀문장"
 VERTEX = {

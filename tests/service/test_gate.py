@@ -10,11 +10,11 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from gounmal import gate as room
-from gounmal.exposure import Exposure
-from gounmal.gate import Gate
-from gounmal.keys import Keys
-from gounmal.limits import spend
+from gounmal.gate import gate as room
+from gounmal.gate.exposure import Exposure
+from gounmal.gate.gate import Gate
+from gounmal.gate.keys import Keys
+from gounmal.gate.limits import spend
 
 KEY, OTHER = "one-key-of-sixteen", "another-key-of-sixteen"
 BEARER = {"authorization": f"Bearer {KEY}"}

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gounmal.jobs import JobState
-from gounmal.jobs_retention import Retention
-from gounmal.jobs_service import Jobs
-from gounmal.jobs_settings import JobSettings
-from gounmal.jobs_store import JobStore
-from gounmal.jobs_web import JobDoors
+from gounmal.jobs.job import JobState
+from gounmal.jobs.retention import Retention
+from gounmal.jobs.service import Jobs
+from gounmal.jobs.settings import JobSettings
+from gounmal.jobs.store import JobStore
+from gounmal.jobs.web import JobDoors
 
 CSV = "text\n안녕하세요\n".encode()
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from gounmal import Moderator
-from gounmal.jobs import JobRequest, JobState, new_id
-from gounmal.jobs_settings import JobSettings
-from gounmal.jobs_store import JobStore
-from gounmal.jobs_supervisor import supervise_alone
-from gounmal.jobs_work import hashed
-from gounmal.shards import ScanOptions, assemble, plan, run_shard
+from gounmal.jobs.job import JobRequest, JobState, new_id
+from gounmal.jobs.settings import JobSettings
+from gounmal.jobs.store import JobStore
+from gounmal.jobs.supervisor import supervise_alone
+from gounmal.jobs.work import hashed
+from gounmal.scan.shards import ScanOptions, assemble, plan, run_shard
 
 ROOT = Path(__file__).parents[2]
 ARTIFACT = ROOT / "models" / "gounmal-ko"
@@ -106,7 +106,7 @@ def open_store(monkeypatch, tmp_path):
 def working(*more):
     """A worker process."""
     with subprocess.Popen(
-        [sys.executable, "-m", "gounmal.worker", *more], stdin=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-m", "gounmal.jobs.worker", *more], stdin=subprocess.PIPE, cwd=ROOT
     ) as process:
         try:
             yield process
@@ -255,7 +255,8 @@ def own_workers():
     import psutil
 
     children = psutil.Process().children()
-    return [c.pid for c in children if c.status() != "zombie" and "gounmal.worker" in c.cmdline()]
+    alive = (c for c in children if c.status() != "zombie")
+    return [c.pid for c in alive if "gounmal.jobs.worker" in c.cmdline()]
 
 
 def test_a_nightly_scan_starts_by_itself_once_a_day(open_store, night, tmp_path):

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import ndjson
-from gounmal.frames import MAX_FRAME, MAX_IN_FLIGHT
 from gounmal.moderator import Moderator
-from gounmal.ndjson import Lines, LineStreams
-from gounmal.online import Online
-from gounmal.shutdown import OpenStreams
+from gounmal.online import ndjson
+from gounmal.online.decide import Online
+from gounmal.online.frames import MAX_FRAME, MAX_IN_FLIGHT
+from gounmal.online.ndjson import Lines, LineStreams
+from gounmal.online.shutdown import OpenStreams
 from tests.service.streams import PRIVATE, Full, Gate, Peer, Picky, line, settle
 
 KIND = b"application/x-ndjson"

@@ -9,7 +9,7 @@ import pytest
 
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.moderator import Moderator
-from gounmal.online import LIVE_LIST, Online
+from gounmal.online.decide import LIVE_LIST, Online
 from gounmal.policy import Policy
 from gounmal.schema import Message
 

@@ -15,17 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from gounmal.classifier import Classifier
-from gounmal.encoder import Encoded
 from gounmal.errors import InvalidConfiguration, ScoringFailed
+from gounmal.model.classifier import Classifier
+from gounmal.model.encoder import Encoded
 from gounmal.moderator import Moderator
-from gounmal.normalize import normalize
-from gounmal.online import Online
-from gounmal.remote import RemoteScorer, reach
-from gounmal.remote_wire import Answer, Question, Status, digest
-from gounmal.runner import Runner
+from gounmal.online.decide import Online
+from gounmal.online.remote import RemoteScorer, reach
+from gounmal.online.remote_wire import Answer, Question, Status, digest
+from gounmal.online.runner import Runner
+from gounmal.online.scorer import Bytes, ScorerService, answer
 from gounmal.schema import LABELS, Message
-from gounmal.scorer import Bytes, ScorerService, answer
+from gounmal.text.normalize import normalize
 
 ARTIFACT = Path(__file__).parents[2] / "models" / "gounmal-ko"
 LINES = [

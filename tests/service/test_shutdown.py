@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from gounmal.interrupt import Interruptible
-from gounmal.shutdown import before_shutdown
+from gounmal.online.interrupt import Interruptible
+from gounmal.online.shutdown import before_shutdown
 
 
 async def test_an_interrupted_block_is_given_up():

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gounmal.frames import MAX_FRAME, MAX_IN_FLIGHT
 from gounmal.moderator import Moderator
-from gounmal.online import Online
-from gounmal.shutdown import OpenStreams
-from gounmal.stream import GROUP, LiveStreams
-from gounmal.wire import DecisionBody
+from gounmal.online.decide import Online
+from gounmal.online.frames import MAX_FRAME, MAX_IN_FLIGHT
+from gounmal.online.shutdown import OpenStreams
+from gounmal.online.stream import GROUP, LiveStreams
+from gounmal.online.wire import DecisionBody
 from tests.service.streams import PRIVATE, Full, Gate, Peer, Picky, line, settle
 
 

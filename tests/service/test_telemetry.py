@@ -14,12 +14,12 @@ from prometheus_client.exposition import generate_latest
 
 from gounmal import __version__
 from gounmal.errors import Overloaded
-from gounmal.exposition import Exporter, Histogram
 from gounmal.moderator import Moderator
-from gounmal.online import Online
+from gounmal.online.decide import Online
+from gounmal.online.exposition import Exporter, Histogram
+from gounmal.online.scrape import Metrics
+from gounmal.online.telemetry import Distribution
 from gounmal.schema import LABELS, Action, Message
-from gounmal.scrape import Metrics
-from gounmal.telemetry import Distribution
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "gounmal.json"
 PRIVATE = "비밀문장"

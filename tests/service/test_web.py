@@ -15,13 +15,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from gounmal import web
-from gounmal.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.moderator import Moderator
-from gounmal.online import Online
+from gounmal.online import web
+from gounmal.online.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
+from gounmal.online.decide import Online
+from gounmal.online.wire import DecisionBody, encode, encode_many
 from gounmal.schema import Message
-from gounmal.wire import DecisionBody, encode, encode_many
 
 PRIVATE = "비밀문장"
 

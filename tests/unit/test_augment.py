@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal.normalize import normalize
-from gounmal.views import View
+from gounmal.text.normalize import normalize
+from gounmal.text.views import View
 from train.augment import RULES, SPREADING, STRENGTHS, WEIGHTS, insert, obfuscate, scramble
 
 LINE = "오늘 방송 개새끼 진짜 2번 ok"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gounmal.borders import cuts
-from gounmal.files import inspect
-from gounmal.records import MAX_RECORD_LINES
+from gounmal.files.reader import inspect
+from gounmal.files.records import MAX_RECORD_LINES
+from gounmal.scan.borders import cuts
 
 
 def read(found, *part):

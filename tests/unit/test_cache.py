@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal.cache import Cache, Keys
 from gounmal.config import Settings
 from gounmal.errors import InvalidConfiguration
 from gounmal.moderator import Moderator
+from gounmal.online.cache import Cache, Keys
 from gounmal.policy import Policy
 from gounmal.schema import LABELS, Message, Mode
 

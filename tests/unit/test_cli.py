@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gounmal import __version__, demo, serve, store
+from gounmal import __version__, demo, serve
 from gounmal.cli import main
 from gounmal.errors import ModelNotFound
+from gounmal.model import store
+from gounmal.model.store import StoredModel
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.schema import Mode
-from gounmal.store import StoredModel
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +176,7 @@ def test_a_full_disk_leaves_nothing_half_written(run, chat, tmp_path, monkeypatc
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("gounmal.writers.os.fsync", full)
+    monkeypatch.setattr("gounmal.files.writers.os.fsync", full)
     out = tmp_path / "out"
     result = run("scan", chat, "--output", out, code=4)
     assert result.stderr.startswith("gounmal: No space left on device: ")

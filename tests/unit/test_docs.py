@@ -17,9 +17,9 @@ import yaml
 import gounmal
 from gounmal import Label, Message, Moderator, Policy
 from gounmal.cli import main as command_line
-from gounmal.records import Problem
+from gounmal.files.records import Problem
+from gounmal.online.wire import DecisionBody
 from gounmal.schema import Action, Mode, Reason, Source
-from gounmal.wire import DecisionBody
 from train.__main__ import main as training
 from train.readme import WORDS, release, results
 
@@ -132,7 +132,7 @@ def test_every_option_of_scan_but_the_rarest_is_in_the_readme():
     assert unnamed == {"--model", "--report-key"}
 
 
-SOURCES = [*ROOT.glob("gounmal/*.py"), *ROOT.glob("*.py"), ROOT / "configuration.yaml"]
+SOURCES = [*ROOT.glob("gounmal/**/*.py"), *ROOT.glob("*.py"), ROOT / "configuration.yaml"]
 
 
 def variables(*paths):
@@ -292,7 +292,7 @@ def test_both_languages_say_the_same():
 def test_every_room_is_in_contributing_and_no_other():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `((?:gounmal|train)/\w+\.py)` \|", text, re.MULTILINE)
-    files = [*ROOT.glob("gounmal/*.py"), *ROOT.glob("train/*.py")]
+    files = [*ROOT.glob("gounmal/**/*.py"), *ROOT.glob("train/*.py")]
     rooms = [path.relative_to(ROOT).as_posix() for path in files if path.stem != "__init__"]
     assert sorted(named) == sorted(rooms)
 

@@ -3,8 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal.encoder import N_FEATURES, SEPARATOR, Vocabulary, hash_features, keep, sequence, slots
-from gounmal.normalize import normalize
+from gounmal.model.encoder import (
+    N_FEATURES,
+    SEPARATOR,
+    Vocabulary,
+    hash_features,
+    keep,
+    sequence,
+    slots,
+)
+from gounmal.text.normalize import normalize
 
 LINES = ["시발점에서 만나요", "ㅋㅋㅋ", "", "abc 12", "씹알", "人ㅣ발", "a" * 50]
 

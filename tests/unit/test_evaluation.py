@@ -14,16 +14,16 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from gounmal import trial
 from gounmal.cli import main
-from gounmal.evaluation import MOST_SLICES, confusion, known_truth, length_slice, slices
-from gounmal.evaluation_page import render, write
-from gounmal.labelled import Labelled
-from gounmal.metrics import flags, reliability
+from gounmal.evaluation import trial
+from gounmal.evaluation.labelled import Labelled
+from gounmal.evaluation.measure import MOST_SLICES, confusion, known_truth, length_slice, slices
+from gounmal.evaluation.metrics import flags, reliability
+from gounmal.evaluation.page import render, write
+from gounmal.evaluation.trial import evaluate_file, judge
 from gounmal.moderator import Moderator, Scored
 from gounmal.policy import Policy
 from gounmal.schema import LABELS, Label, Mode
-from gounmal.trial import evaluate_file, judge
 from train.data import load
 from train.evaluate import evaluate
 

@@ -15,11 +15,11 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gounmal import files, lines
-from gounmal.columns import Role
 from gounmal.errors import InvalidInput
-from gounmal.files import Format, inspect
-from gounmal.records import Problem
+from gounmal.files import lines, reader
+from gounmal.files.columns import Role
+from gounmal.files.reader import Format, inspect
+from gounmal.files.records import Problem
 from gounmal.schema import MAX_TEXT_LENGTH
 
 ROWS = [
@@ -245,8 +245,8 @@ def test_only_a_header_is_no_rows(tmp_path):
 
 
 def test_chunks_are_bounded_in_rows_and_characters(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "CHUNK_ROWS", 10)
-    monkeypatch.setattr(files, "CHUNK_CHARACTERS", 1_000)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(reader, "CHUNK_CHARACTERS", 1_000)
     short = [
         chunk.start for chunk in inspect(write(tmp_path, "a.csv", "text\n" + "x\n" * 25)).chunks()
     ]
@@ -312,7 +312,7 @@ HALF = st.text("가나 ab;\t'", min_size=1, max_size=20)
 def test_rows_in_are_rows_out(rows):
     """Whole rows come out as they went in, whatever stands between them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK_ROWS", 7)
+        patch.setattr(reader, "CHUNK_ROWS", 7)
         text = csv_text([("user", "text", "n")])
         text += "".join(csv_text([r]) if isinstance(r, tuple) else f"{r}\r\n" for r in rows)
         found, chunks = _read_csv(text)

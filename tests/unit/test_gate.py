@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import keys as room
-from gounmal.browsers import is_this_machine
 from gounmal.errors import InvalidConfiguration
-from gounmal.exposure import Exposure, asked_host, is_local, listening, only_local
-from gounmal.keys import Keys
-from gounmal.limits import CALLERS_BUCKET, Bucket, retry_after, spend
+from gounmal.gate import keys as room
+from gounmal.gate.browsers import is_this_machine
+from gounmal.gate.exposure import Exposure, asked_host, is_local, listening, only_local
+from gounmal.gate.keys import Keys
+from gounmal.gate.limits import CALLERS_BUCKET, Bucket, retry_after, spend
 
 ONE, TWO, THREE = "one-key-of-sixteen", "two-key/of+sixteen=", "three.key~of_sixteen"
 

@@ -21,11 +21,11 @@ from transformers import (
 )
 
 import train.__main__ as program
-from gounmal.classifier import Classifier
+from gounmal.model.classifier import Classifier
 from gounmal.moderator import Moderator
-from gounmal.normalize import normalize
 from gounmal.policy import Policy
 from gounmal.schema import LABELS
+from gounmal.text.normalize import normalize
 from train.batches import WIDTHS, fitting, width_of
 
 if TYPE_CHECKING:

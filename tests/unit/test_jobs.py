@@ -6,15 +6,16 @@ import math
 
 import pytest
 
-from gounmal import files, jobs_upload
 from gounmal.errors import InvalidConfiguration
-from gounmal.jobs import Job, JobRefused, JobRequest, JobState, Progress, new_id
-from gounmal.jobs_alive import Watch
-from gounmal.jobs_flow import nightly_request
-from gounmal.jobs_form import of_json, of_upload
-from gounmal.jobs_places import allowed
-from gounmal.jobs_settings import JobSettings
-from gounmal.jobs_upload import Upload
+from gounmal.files import reader
+from gounmal.jobs import upload
+from gounmal.jobs.alive import Watch
+from gounmal.jobs.flow import nightly_request
+from gounmal.jobs.form import of_json, of_upload
+from gounmal.jobs.job import Job, JobRefused, JobRequest, JobState, Progress, new_id
+from gounmal.jobs.places import allowed
+from gounmal.jobs.settings import JobSettings
+from gounmal.jobs.upload import Upload
 
 HIDDEN = "s3cret"
 
@@ -203,10 +204,10 @@ def test_the_same_question_has_the_same_fingerprint(tmp_path):
 
 
 def test_uploads_may_be_what_scans_can_read():
-    endings = [*files.SUFFIXES]
-    endings += [s + c for s in files.SUFFIXES if s != ".parquet" for c in files.COMPRESSIONS]
-    assert all(jobs_upload.SCANNABLE.search(f"a{ending}") for ending in endings)
-    assert not any(map(jobs_upload.SCANNABLE.search, ("a", "a.parquet.gz", "a.exe", "a.csv.exe")))
+    endings = [*reader.SUFFIXES]
+    endings += [s + c for s in reader.SUFFIXES if s != ".parquet" for c in reader.COMPRESSIONS]
+    assert all(upload.SCANNABLE.search(f"a{ending}") for ending in endings)
+    assert not any(map(upload.SCANNABLE.search, ("a", "a.parquet.gz", "a.exe", "a.csv.exe")))
 
 
 def test_a_worker_whose_count_stands_still_is_gone():

@@ -53,7 +53,7 @@ def test_the_dag_asks_doors_that_there_are():
     # It runs under Airflow itself by deploy/airflow/try.sh; here, only what can be read.
     tree = ast.parse((DEPLOY / "airflow" / "gounmal_nightly.py").read_text())
     texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
-    from gounmal.jobs import JobState
+    from gounmal.jobs.job import JobState
 
     assert {"/jobs", "/jobs/", "Idempotency-Key"} <= texts
     named = {state for state in JobState if state.final}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal.jobs import JobRefused
-from gounmal.jobs_upload import Receiver, safe_name
+from gounmal.jobs.job import JobRefused
+from gounmal.jobs.upload import Receiver, safe_name
 
 BOUNDARY = "x7Yq"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -51,7 +51,7 @@ async def test_a_file_and_fields(tmp_path, size):
 
 
 async def test_a_large_file_comes_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr("gounmal.jobs_upload.WRITE_BYTES", 10_000)
+    monkeypatch.setattr("gounmal.jobs.upload.WRITE_BYTES", 10_000)
     content = bytes(range(256)) * 1_000
     body = form(part("file", content, "chat.jsonl"))
     upload = await receive(tmp_path, body, size=4_096, max_bytes=len(content))

@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from gounmal.columns import Role
 from gounmal.errors import InvalidInput
-from gounmal.files import inspect
-from gounmal.labelled import read_labelled
+from gounmal.evaluation.labelled import read_labelled
+from gounmal.files.columns import Role
+from gounmal.files.reader import inspect
 from gounmal.schema import LABELS, Label
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from gounmal.metrics import (
+from gounmal.evaluation.metrics import (
     Counts,
     average_precision,
     best_f1,
@@ -15,9 +15,9 @@ from gounmal.metrics import (
     recall_at,
     span_counts,
 )
-from gounmal.normalize import normalize
 from gounmal.policy import Policy, decide
 from gounmal.schema import LABELS, Message, Mode
+from gounmal.text.normalize import normalize
 
 shares = st.floats(0, 1, width=32)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gounmal.classifier import ArtifactConfig, Classifier, groups
 from gounmal.errors import InvalidArtifact
-from gounmal.normalize import normalize
+from gounmal.model.classifier import ArtifactConfig, Classifier, groups
 from gounmal.schema import LABELS, Label, Mode
+from gounmal.text.normalize import normalize
 from train.batches import batches, encode, width_of
 from train.export import export
 from train.fit import FitConfig, Supervision, fit, logits_of, loss_of

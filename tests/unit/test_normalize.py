@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal.normalize import Normalized, canonical, normalize
-from gounmal.views import View
+from gounmal.text.normalize import Normalized, canonical, normalize
+from gounmal.text.views import View
 
 KOREAN = st.text(
     alphabet="가나다시씨발병신새끼아이ㅅㅂㅣㅏㄹㅋㅠㅡ 1802.~@!?aklqtf人口一家🐶♥　Ａ"

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.errors import InvalidPolicy
-from gounmal.normalize import normalize
 from gounmal.policy import Policy, decide, exempt
 from gounmal.schema import LABELS, Action, Label, Message, Mode, Reason, Source
+from gounmal.text.normalize import normalize
 
 THRESHOLDS = {
     Mode.LENIENT: dict.fromkeys(LABELS, 0.9),

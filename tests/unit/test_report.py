@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gounmal.records import Problem
-from gounmal.report import coarser, duration, offset, partly_masked, render
-from gounmal.report_text import ENGLISH, LANGUAGES
+from gounmal.files.records import Problem
+from gounmal.report.render import coarser, duration, offset, partly_masked, render
+from gounmal.report.summary import Bucket, Expression, Line, Offender, Summary, Timeline, Variant
+from gounmal.report.words import ENGLISH, LANGUAGES
 from gounmal.schema import Action, Label
-from gounmal.summary import Bucket, Expression, Line, Offender, Summary, Timeline, Variant
 
 DATA = Path(__file__).parents[1] / "data" / "report"
 UPDATE = "GOUNMAL_UPDATE_GOLDEN"

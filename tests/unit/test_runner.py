@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
-from gounmal.runner import MIN_BATCH_COST, Runner
-from gounmal.telemetry import Recorder
+from gounmal.online.runner import MIN_BATCH_COST, Runner
+from gounmal.online.telemetry import Recorder
 
 PLENTY = 1_000_000
 

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gounmal import files, judge, scan
 from gounmal.errors import InvalidInput, ScoringFailed
-from gounmal.files import Chunk, Format, inspect
-from gounmal.judge import Judge
+from gounmal.files import reader
+from gounmal.files.reader import Chunk, Format, inspect
+from gounmal.files.records import Problem, Record
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
-from gounmal.records import Problem, Record
+from gounmal.report.summary import Summary
+from gounmal.scan import judge, scan
+from gounmal.scan.judge import Judge
 from gounmal.schema import MAX_TEXT_LENGTH
-from gounmal.summary import Summary
 
 TEXTS = [
     "안녕하세요",
@@ -136,7 +137,7 @@ def test_json_objects_are_copied_as_they_stand(tmp_path, moderator):
 
 
 def test_keys_that_come_late_are_kept_in_other(tmp_path, moderator, monkeypatch):
-    monkeypatch.setattr(files, "SNIFFED_RECORDS", 1)
+    monkeypatch.setattr(reader, "SNIFFED_RECORDS", 1)
     path = tmp_path / "chat.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b", "late": [1]}', encoding="utf-8")
     scanned = scan.scan(inspect(path), tmp_path / "out", moderator=moderator, kind=Format.CSV)
@@ -190,7 +191,7 @@ def test_undecodable_bytes_can_be_written_in_every_format(tmp_path, moderator, k
 
 
 def test_duplicates_are_scored_once_and_short_texts_first(tmp_path, moderator, monkeypatch):
-    monkeypatch.setattr(files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
     scan.scan(source_of(tmp_path, "chat.csv"), tmp_path / "out", moderator=moderator)
     calls = moderator.scorer.calls
     assert sorted(text for call in calls for text in call) == sorted(filter(None, set(TEXTS)))
@@ -264,7 +265,7 @@ def test_the_input_is_never_overwritten(tmp_path, moderator):
 
 
 def test_progress_ends_at_the_end(tmp_path, moderator, monkeypatch):
-    monkeypatch.setattr(files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
     seen = []
     source = source_of(tmp_path, "chat.parquet")
     scan.scan(source, tmp_path / "out", moderator=moderator, on_progress=lambda *p: seen.append(p))

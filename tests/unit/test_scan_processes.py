@@ -13,9 +13,10 @@ from random import Random
 
 import pytest
 
-from gounmal import demo, workers
-from gounmal.scan import STATE
-from gounmal.store import SHIPPED
+from gounmal import demo
+from gounmal.model.store import SHIPPED
+from gounmal.scan import workers
+from gounmal.scan.scan import STATE
 
 ARTIFACT = os.environ.get("GOUNMAL_ARTIFACT", str(SHIPPED))
 FILES = 8
@@ -137,7 +138,7 @@ def test_a_full_disk_is_said_and_a_later_call_goes_on(source, expected, tmp_path
 def test_a_worker_that_dies_is_replaced_and_a_deadly_shard_reported(source, tmp_path):
     """The third shard kills whoever reads it; the others are done, and the exit code is 3."""
     code = (
-        "import os, sys, gounmal.files as files\n"
+        "import os, sys, gounmal.files.reader as files\n"
         "read = files.Input.chunks\n"
         "def chunks(self, *part):\n"
         "    if self.path.name == '2.csv':\n"

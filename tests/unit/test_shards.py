@@ -14,9 +14,9 @@ import zstandard
 from gounmal.errors import InvalidInput, InvalidPolicy, ScoringFailed, ShardFailed
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
-from gounmal.scan import STATE, carry_out
-from gounmal.shards import Plan, ScanOptions, assemble, done, plan, run_shard
-from gounmal.summary import Summary
+from gounmal.report.summary import Summary
+from gounmal.scan.scan import STATE, carry_out
+from gounmal.scan.shards import Plan, ScanOptions, assemble, done, plan, run_shard
 
 TEXTS = ("안녕하세요", "야 이 바보야", "젠장 또\n품절", "", "ㅋㅋ", '오랑캐, "라고"', "🐶 젠장")
 

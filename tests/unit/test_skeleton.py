@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import hangul
-from gounmal.normalize import canonical, normalize
-from gounmal.skeleton import composed, unspaced, unstretched, without_fillers
-from gounmal.standins import (
+from gounmal.text import hangul
+from gounmal.text.normalize import canonical, normalize
+from gounmal.text.skeleton import composed, unspaced, unstretched, without_fillers
+from gounmal.text.standins import (
     emoji_read,
     hanja_read,
     numbers_read,
@@ -20,7 +20,7 @@ from gounmal.standins import (
     turned_upright,
     typed_in_hangul,
 )
-from gounmal.views import View
+from gounmal.text.views import View
 
 
 def step(function, text: str) -> str:

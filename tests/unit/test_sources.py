@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gounmal import sources
 from gounmal.errors import InvalidInput
+from gounmal.files import sources
+from gounmal.files.sources import Remote, find, place
 from gounmal.moderator import Moderator
-from gounmal.scan import carry_out
-from gounmal.shards import Plan, ScanOptions, plan
-from gounmal.sources import Remote, find, place
-from gounmal.summary import Summary
+from gounmal.report.summary import Summary
+from gounmal.scan.scan import carry_out
+from gounmal.scan.shards import Plan, ScanOptions, plan
 
 ENDINGS = (".csv", ".jsonl", ".parquet", ".csv.gz")
 ROWS = 2_000

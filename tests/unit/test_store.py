@@ -10,8 +10,8 @@ from bentoml.exceptions import NotFound
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import store
 from gounmal.errors import InvalidArtifact, ModelNotFound
+from gounmal.model import store
 from gounmal.schema import LABELS, Mode
 
 REMEDY = "gounmal models import models/gounmal-ko"

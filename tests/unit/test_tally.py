@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import findings
-from gounmal.columns import Role
-from gounmal.files import Chunk
-from gounmal.findings import Expressions, Offenders, pseudonym
+from gounmal.files.columns import Role
+from gounmal.files.reader import Chunk
+from gounmal.files.records import Problem, Record
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
-from gounmal.records import Problem, Record
+from gounmal.report import findings
+from gounmal.report.findings import Expressions, Offenders, pseudonym
+from gounmal.report.sketch import Frequent, Smallest
+from gounmal.report.tally import Tally
+from gounmal.report.timeline import Times
 from gounmal.schema import Action, Decision, Label, Mode, Reason, Source, Span
-from gounmal.sketch import Frequent, Smallest
-from gounmal.tally import Tally
-from gounmal.timeline import Times
 
 STREAM = st.lists(st.integers(0, 30), max_size=300)
 

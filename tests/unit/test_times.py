@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gounmal import timeline, times
 from gounmal.errors import InvalidInput
-from gounmal.timeline import Times
-from gounmal.times import Clock, Instant, as_datetime, moment, parse_time
+from gounmal.files import times
+from gounmal.files.times import Clock, Instant, as_datetime, moment, parse_time
+from gounmal.report import timeline
+from gounmal.report.timeline import Times
 
 MOMENT = datetime(2026, 11, 22, 20, 1, 2, tzinfo=UTC)
 SECONDS = MOMENT.timestamp()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from gounmal.evaluation import known_truth
-from gounmal.metrics import expected_calibration_error
+from gounmal.evaluation.measure import known_truth
+from gounmal.evaluation.metrics import expected_calibration_error
 from gounmal.schema import LABELS
 from train.calibrate import calibrate
 

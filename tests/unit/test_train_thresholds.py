@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gounmal.evaluation import known_truth
-from gounmal.metrics import Counts, flags
+from gounmal.evaluation.measure import known_truth
+from gounmal.evaluation.metrics import Counts, flags
 from gounmal.schema import LABELS, Label, Mode
 from train import probes, thresholds
 from train.data import load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gounmal.encoder import hash_features, sequence
-from gounmal.normalize import normalize
+from gounmal.model.encoder import hash_features, sequence
+from gounmal.text.normalize import normalize
 from train.vocabulary import build_vocabulary, telling
 
 CHATTER = [f"오늘 날씨 {word} 좋네요" for word in ("참", "정말", "꽤", "무척")] * 30

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gounmal.normalize import canonical
 from gounmal.schema import LABELS
+from gounmal.text.normalize import canonical
 
 ROOT = Path(__file__).parents[2]
 TRAINED = sorted((ROOT / "train").glob("*tives/*.tsv"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gounmal import Message, Moderator, Policy
-from gounmal.classifier import Classifier
+from gounmal.model.classifier import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from transformers import Pipeline
 
 from benchmarks.online.contenders.core import ARTIFACT, POLICY
 from gounmal import Message, Moderator, Policy
-from gounmal.classifier import Classifier
+from gounmal.model.classifier import Classifier
 from gounmal.moderator import Scored
 from train.model import GounmalConfig, GounmalModel
 

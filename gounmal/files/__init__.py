@@ -1,0 +1,1 @@
+"""Files of messages: found, read by rows, written whole."""

@@ -1,0 +1,1 @@
+"""Durable batch jobs, over HTTP and on any number of workers."""

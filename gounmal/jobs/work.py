@@ -1,0 +1,187 @@
+"""What the steps of a job do, by way of the scan engine; `gounmal.jobs.flow` makes them durable.
+
+Every step may be done again from its beginning, and none raises on purpose: what went wrong is
+part of its answer, and says nothing of any text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from traceback import format_tb
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+
+from gounmal.errors import GounmalError, ScoringFailed
+from gounmal.files.writers import replacing
+from gounmal.jobs.job import JobRequest, JobState
+from gounmal.scan.shards import Plan, ScanOptions, assemble, plan, run_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gounmal.jobs.moderators import Moderators
+    from gounmal.jobs.progress import ProgressTables
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+PAUSES_S = (1, 5, 25)
+"""Before a shard is tried again: a disk may be cleared meanwhile."""
+
+REPORT_EVERY_S = 1.0
+"""How often a shard tells how far it is, and asks whether it is still wanted."""
+
+PLAN, WORK = "plan.json", "work"
+"""In a job's folder."""
+
+
+class Unwanted(Exception):  # noqa: N818  (named by what is the matter, like those in `errors`)
+    """The job was cancelled."""
+
+
+class Work:
+    """The steps.
+
+    Args:
+        moderators: judge.
+        progress: told how far things are.
+        cancelled: asked whether a workflow, by its id, was cancelled.
+    """
+
+    def __init__(
+        self, moderators: Moderators, progress: ProgressTables, cancelled: Callable[[str], bool]
+    ) -> None:
+        self._moderators = moderators
+        self._progress = progress
+        self._cancelled = cancelled
+
+    def asked(self, job: str) -> None:
+        """A job is about to be asked for, by a schedule."""
+        self._progress.asked(job)
+
+    def plan(self, job: str, request: JobRequest) -> dict[str, Any]:
+        """Cut the input into shards: `{"shards": …, "problem": …}`."""
+        folder = Path(request.folder)
+
+        def make() -> int:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._moderators.keep_policy(folder)
+            options = ScanOptions.of(
+                self._moderators.current(),
+                columns=request.columns,
+                format=request.format,
+                title=request.title,
+                language=request.language,
+            )
+            made = plan([request.input], request.output, options=options)
+            with replacing(folder / PLAN) as file:
+                file.write(orjson.dumps(made.to_dict(), option=orjson.OPT_NON_STR_KEYS))
+            size = sum(shard.size for shard in made.shards)
+            self._progress.planned(job, shards=len(made.shards), size=size, at=time.time())
+            return len(made.shards)
+
+        shards, problem = _attempt(make)
+        return {"shards": shards, "problem": problem}
+
+    def shard(self, workflow: str, job: str, folder: str, index: int) -> str | None:
+        """Judge one shard; says what was the matter, None where nothing was."""
+        made = _read_plan(Path(folder))
+        shard = made.shards[index]
+        reported = 0.0
+
+        def on_progress(rows: int, done: float) -> None:
+            nonlocal reported
+            if time.monotonic() - reported < REPORT_EVERY_S:
+                return
+            reported = time.monotonic()
+            if self._cancelled(workflow):
+                raise Unwanted
+            self._progress.shard(job, index, rows=rows, size=int(shard.size * done))
+
+        def run() -> int:
+            moderator = self._moderators.for_plan(made.options, Path(folder))
+            work = Path(folder) / WORK
+            return run_shard(made, index, moderator, work, on_progress=on_progress).rows
+
+        rows, problem = _attempt(run)
+        self._progress.shard(
+            job, index, rows=rows or 0, size=shard.size, finished=True, problem=problem
+        )
+        return problem
+
+    def assemble(self, job: str, folder: str, problems: dict[str, str]) -> dict[str, Any]:
+        """Put the result together: how the job ends.
+
+        Args:
+            job: its id.
+            folder: of the job.
+            problems: of shards, by index.
+        """
+        made = _read_plan(Path(folder))
+        for index, what in problems.items():
+            size = made.shards[int(index)].size
+            self._progress.shard(job, int(index), rows=0, size=size, finished=True, problem=what)
+        if problems and len(problems) == len(made.shards):
+            return {"state": JobState.FAILED, "reason": next(iter(problems.values()))}
+        work = Path(folder) / WORK
+        _, problem = _attempt(lambda: assemble(made, work, key=_report_key()))
+        if problem:
+            return {"state": JobState.FAILED, "reason": problem}
+        shutil.rmtree(work, ignore_errors=True)
+        state = JobState.INCOMPLETE if problems else JobState.DONE
+        return {"state": state, "files": decisions_of(made)}
+
+
+def decisions_of(plan: Plan) -> list[str]:
+    """Paths or URIs of the decisions that a plan leads to."""
+    output = plan.output.rstrip("/")
+    return [f"{output}/{item.output}" for item in plan.inputs if item.source]
+
+
+def _attempt(do: Callable[[], _T]) -> tuple[_T | None, str | None]:
+    """Do something, more than once where that may help: what came of it, or what was the matter."""
+    for pause in (*PAUSES_S, None):
+        try:
+            return do(), None
+        except Unwanted:
+            return None, "cancelled"
+        except (OSError, ScoringFailed) as error:
+            if pause is None or isinstance(error, FileNotFoundError):
+                return None, _said(error)
+            logger.warning("trying again in %d s: %s", pause, _said(error))
+            time.sleep(pause)
+        except GounmalError as error:
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001  (its text may quote a message)
+            where = "".join(format_tb(error.__traceback__))
+            logger.error("%s in a job\n%s", type(error).__name__, where)  # noqa: TRY400  (as above)
+            return None, f"a bug, {type(error).__name__}: see the worker's log"
+    raise AssertionError  # pragma: no cover  (the last pause is None)
+
+
+def _said(error: OSError | ScoringFailed) -> str:
+    if isinstance(error, ScoringFailed):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or type(error).__name__}"
+
+
+def _read_plan(folder: Path) -> Plan:
+    return Plan.from_dict(orjson.loads((folder / PLAN).read_bytes()))
+
+
+def _report_key() -> bytes | None:
+    secret = os.environ.get("GOUNMAL_REPORT_KEY")
+    return hashed(secret) if secret else None
+
+
+def hashed(secret: str) -> bytes:
+    """A secret of any length as a key for pseudonyms."""
+    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()

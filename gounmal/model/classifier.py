@@ -1,0 +1,266 @@
+"""An artifact folder → calibrated scores and token evidence.
+
+An artifact is `config.json` (what it is, its calibration and thresholds), `model.onnx`, and what
+its encoder needs: `vocabulary.npy` for n-grams, `tokenizer.json` for a Hugging Face encoder.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import onnxruntime as ort
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tokenizers import Tokenizer
+
+from gounmal.errors import InvalidArtifact, ScoringFailed
+from gounmal.model.encoder import Encoded, Encoder, Vocabulary, spread
+from gounmal.moderator import Scored
+from gounmal.schema import LABELS, Label, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from gounmal.text.normalize import Normalized
+
+FORMAT: Literal[1] = 1
+"""Version of the artifact's layout; another one is refused."""
+
+MAX_BATCH_TOKENS = 4_096
+"""Padded tokens of one forward pass, unless one message alone has more."""
+
+MAX_PADDING = 1.2
+"""Padded over real tokens of one forward pass, at most."""
+
+SPARE_TOKENS = 12
+"""Padding that is cheaper than another forward pass, whatever its share."""
+
+Row = tuple[int, "NDArray[np.float32]", "NDArray[np.float32]"]
+"""Number of a message, float32[labels] scores, float32[its tokens, labels] evidence."""
+
+Vector = Annotated[list[float], Field(min_length=len(LABELS), max_length=len(LABELS))]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class ArtifactConfig(BaseModel):
+    """config.json of an artifact."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1]
+    name: ModelName
+    version: ModelName
+    labels: list[Label]
+    encoder: Literal["ngrams", "tokenizer"]
+    max_tokens: int | None = None
+    """The longest sequence that the network takes; None where there is no limit."""
+    scale: Vector
+    shift: Vector
+    """Calibration: score = sigmoid(scale × logit + shift), label by label."""
+    thresholds: dict[Mode, dict[Label, float]]
+    span_threshold: float
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def tag(self) -> str:
+        """Store tag, `name:version`."""
+        return f"{self.name}:{self.version}"
+
+    @classmethod
+    def read(cls, folder: Path) -> ArtifactConfig:
+        """Read the configuration of an artifact folder.
+
+        Raises:
+            InvalidArtifact: it is missing, or not what this version of gounmal writes.
+        """
+        path = folder / "config.json"
+        try:
+            config = cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise InvalidArtifact(f"{folder}: no config.json: not an artifact folder") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidArtifact(f"{path}: {where}: {first['msg']}") from error
+        if tuple(config.labels) != LABELS:
+            raise InvalidArtifact(f"{path}: labels: expected taxonomy v1 in its order")
+        return config
+
+
+@dataclass(slots=True)
+class Work:
+    """What the engine has done so far, for metrics: with several threads, about that."""
+
+    passes: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    seconds: float = 0.0
+
+
+class Classifier:
+    """A loaded artifact: a `Scorer`. Safe to share between threads."""
+
+    def __init__(
+        self, config: ArtifactConfig, encoder: Encoder, session: ort.InferenceSession
+    ) -> None:
+        self.config = config
+        self.encoder = encoder
+        self.session = session
+        self._scale = np.array(config.scale, np.float32)
+        self._shift = np.array(config.shift, np.float32)
+        self.work = Work()
+
+    @classmethod
+    def load(cls, folder: str | Path, *, threads: int = 1) -> Classifier:
+        """Load an artifact folder.
+
+        Args:
+            folder: of the artifact.
+            threads: of the engine for one forward pass.
+
+        Raises:
+            InvalidArtifact: the folder cannot be used.
+        """
+        folder = Path(folder)
+        config = ArtifactConfig.read(folder)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Every call has another shape: a memory plan made for one is waste for the next.
+        options.enable_mem_pattern = False
+        try:
+            session = ort.InferenceSession(
+                folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the engine's own exceptions share no base but Exception
+            raise InvalidArtifact(f"{folder}: {error}") from error
+        return cls(config, load_encoder(folder, config), session)
+
+    @property
+    def tag(self) -> str:
+        """Store tag, `name:version`."""
+        return self.config.tag
+
+    @property
+    def thresholds(self) -> dict[Mode, dict[Label, float]]:
+        """Of every mode and label."""
+        return self.config.thresholds
+
+    @property
+    def span_threshold(self) -> float:
+        """A character with at least this much evidence belongs to a span."""
+        return self.config.span_threshold
+
+    def score(self, texts: Sequence[Normalized]) -> list[Scored]:
+        """One `Scored` for each text, in order.
+
+        Raises:
+            ScoringFailed: the engine failed; none of the texts was scored.
+        """
+        if not texts:
+            return []
+        out: list[Scored | None] = [None] * len(texts)
+        for row, scores, tokens in self.forward(self.encoder.encode(texts)):
+            out[row] = Scored(scores, self.encoder.project(texts[row], tokens))
+        return [scored for scored in out if scored is not None]
+
+    def forward(self, encoded: Encoded) -> Iterator[Row]:
+        """What the network says of encoded messages: each once, in any order.
+
+        Raises:
+            ScoringFailed: the engine failed; not all of them were scored.
+        """
+        self.work.tokens += len(encoded.ids)
+        for rows in groups(encoded.lengths):
+            scores, evidence = self._forward(*encoded.padded(rows))
+            for i, row in enumerate(rows.tolist()):
+                yield row, scores[i], evidence[i, : encoded.lengths[row]]
+
+    def _forward(
+        self, ids: NDArray[np.int32], mask: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Padded ids → calibrated scores float32[n, labels], evidence float32[n, t, labels]."""
+        start = time.perf_counter()
+        try:
+            logits, evidence = self.session.run(None, {"ids": ids, "mask": mask})
+        except Exception as error:  # the engine's own exceptions share no base but Exception
+            raise ScoringFailed(f"engine: {type(error).__name__}") from error
+        self.work.seconds += time.perf_counter() - start
+        self.work.passes += 1
+        self.work.padded_tokens += mask.size
+        if len(logits) != len(ids):
+            raise ScoringFailed(f"engine: {len(ids)} texts in, {len(logits)} out")
+        return 1 / (1 + np.exp(-(logits * self._scale + self._shift))), evidence
+
+
+class TokenizerEncoder:
+    """Token ids of a Hugging Face tokenizer, made from the canonical view.
+
+    A message over `max_tokens` is cut: such encoders know no positions beyond.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None) -> None:
+        tokenizer.no_padding()
+        if max_tokens is not None:
+            tokenizer.enable_truncation(max_tokens)
+        self.tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[Normalized]) -> Encoded:
+        """See `Encoder.encode`."""
+        # Not encode_batch, which would start threads of its own beside a server's workers.
+        encodings = [self.tokenizer.encode(text.canonical.text) for text in texts]
+        ids = [np.array(encoding.ids, np.int32) for encoding in encodings]
+        return Encoded(np.concatenate(ids), np.array([len(i) for i in ids], np.int64))
+
+    def project(self, text: Normalized, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Encoder.project`."""
+        view = text.canonical
+        out = np.zeros((len(text.original), tokens.shape[1]), np.float32)
+        spans = self.tokenizer.encode(view.text).offsets
+        real = [i for i, (start, end) in enumerate(spans) if end > start]
+        original = [view.original_span(*spans[i]) for i in real]
+        spread(out, tokens[real], [s for s, _ in original], [e for _, e in original])
+        return out
+
+
+def load_encoder(folder: Path, config: ArtifactConfig) -> Encoder:
+    """The encoder of an artifact folder.
+
+    Raises:
+        InvalidArtifact: its file cannot be used.
+    """
+    try:
+        if config.encoder == "ngrams":
+            return Vocabulary(np.load(folder / "vocabulary.npy", allow_pickle=False))
+        return TokenizerEncoder(
+            Tokenizer.from_file(str(folder / "tokenizer.json")), config.max_tokens
+        )
+    except Exception as error:  # each library raises its own, down to plain Exception
+        raise InvalidArtifact(f"{folder}: {error}") from error
+
+
+def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Row numbers of forward passes: alike lengths together, so that padding stays small."""
+    order = np.argsort(lengths, kind="stable")
+    first, real = 0, 0
+    for i, length in enumerate(lengths[order].tolist()):
+        padded = length * (i + 1 - first)
+        padding = padded - real - length
+        too_loose = padding > max(SPARE_TOKENS, (MAX_PADDING - 1) * (real + length))
+        if i > first and (too_loose or padded > MAX_BATCH_TOKENS):
+            yield order[first:i]
+            first, real = i, 0
+        real += length
+    yield order[first:]
+
+
+def write_config(folder: Path, config: ArtifactConfig) -> None:
+    """Write config.json."""
+    text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")

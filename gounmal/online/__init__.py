@@ -1,0 +1,1 @@
+"""The online service: from a request to the engine and back, in batches."""

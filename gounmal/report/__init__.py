@@ -1,0 +1,1 @@
+"""What a scan found: added up, summarised, shown."""

@@ -1,0 +1,295 @@
+"""What a report lists one by one: expressions, repeat offenders, lines worth a look; bounded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+from operator import sub
+from typing import TYPE_CHECKING
+
+from gounmal.report.sketch import Frequent, Smallest
+from gounmal.report.summary import Expression, Line, Offender, Variant
+from gounmal.schema import LABELS, Action, Label, Reason, Source
+from gounmal.text.normalize import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from gounmal.report.timeline import Times
+    from gounmal.schema import Decision, Span
+
+EXPRESSIONS = 2_000
+"""Different expressions that are counted exactly; see `Frequent`."""
+VARIANTS = 8_000
+SHOWN_EXPRESSIONS = 30
+SHOWN_VARIANTS = 12
+REMEMBERED = 4_096
+"""Spellings whose expression is not worked out again."""
+MAX_EXPRESSION = 30
+"""A longer span is a sentence and no expression."""
+
+USERS = 20_000
+SHOWN_USERS = 20
+REPEATED = 2
+"""Flagged messages that make a repeat offender."""
+
+SAMPLES = 8
+"""Lines shown for each action."""
+REVIEWS = 15
+"""Lines shown for each side of the threshold."""
+REVIEW_MARGIN = 0.1
+
+
+class Expressions:
+    """Abusive expressions by their normalised form, with their spellings."""
+
+    def __init__(self) -> None:
+        self.keys: Frequent[str] = Frequent(EXPRESSIONS)
+        self.variants: Frequent[tuple[str, str, Label]] = Frequent(VARIANTS)
+
+    def add(self, text: str, decision: Decision, count: int) -> None:
+        """Count the expressions of a text that occurred `count` times."""
+        for span in _apart(decision.spans):
+            variant = text[span.start : span.end].strip()
+            key = _expression(variant) if len(variant) <= MAX_EXPRESSION else ""
+            if key:
+                self.keys.add(key, count)
+                self.variants.add((key, variant, span.label), count)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        return {"keys": self.keys.to_dict(), "variants": self.variants.to_dict()}
+
+    def merge_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what another one's `to_dict` said."""
+        self.keys.merge_dict(content["keys"], str)
+        self.variants.merge_dict(content["variants"], lambda raw: (raw[0], raw[1], Label(raw[2])))
+
+    def top(self) -> list[Expression]:
+        """The most frequent, with their most frequent spellings."""
+        spellings: dict[str, Counter[str]] = {}
+        labels: dict[str, Counter[Label]] = {}
+        shown = self.keys.top(SHOWN_EXPRESSIONS)
+        for (key, variant, label), count in self.variants.counts.items():
+            spellings.setdefault(key, Counter())[variant] += count
+            labels.setdefault(key, Counter())[label] += count
+        return [
+            Expression(
+                key=key,
+                label=min(labels.get(key, {Label.PROFANITY: 1}).items(), key=_most)[0].value,
+                count=count,
+                variants=[
+                    Variant(text, n)
+                    for text, n in sorted(spellings.get(key, Counter()).items(), key=_most)
+                ][:SHOWN_VARIANTS],
+            )
+            for key, count in shown
+        ]
+
+
+class Offenders:
+    """Who sent flagged messages: digests here, pseudonyms in the summary."""
+
+    def __init__(self) -> None:
+        self.counts: Frequent[str] = Frequent(USERS)
+        self._times: dict[str, _Range] = {}
+
+    def add(self, user: object, seconds: float | None) -> None:
+        """Count a flagged message of this user."""
+        name = _digest(str(user))
+        self.counts.add(name)
+        self._extend(name, seconds, seconds)
+        self._trim()
+
+    def top(self, times: Times, *, key: bytes) -> list[Offender]:
+        """Those with most flagged messages, under pseudonyms made with this key."""
+        named = {name: _pseudonym(name, key) for name in self.counts.counts}
+        ranked = sorted(self.counts.counts.items(), key=lambda item: (-item[1], named[item[0]]))
+        return [
+            Offender(named[name], count, *(times.offset(t) for t in self._times[name]))
+            for name, count in ranked[:SHOWN_USERS]
+            if count >= REPEATED
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        times = {name: self._times[name] for name in self.counts.counts}
+        return {"counts": self.counts.to_dict(), "times": times}
+
+    def merge_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what another one's `to_dict` said."""
+        for name, (first, last) in content["times"].items():
+            self._extend(name, first, last)
+        self.counts.merge_dict(content["counts"], str)
+        self._trim()
+
+    def _extend(self, name: str, first: float | None, last: float | None) -> None:
+        known = self._times.get(name)
+        if known is None or known[0] is None or known[1] is None:
+            self._times[name] = first, last
+        elif first is not None and last is not None:
+            self._times[name] = min(known[0], first), max(known[1], last)
+
+    def _trim(self) -> None:
+        if len(self._times) > 4 * USERS:
+            self._times = {n: t for n, t in self._times.items() if n in self.counts.counts}
+
+
+_Range = tuple[float | None, float | None]  # the first and the last time, if any is known
+
+
+def pseudonym(user: str, key: bytes) -> str:
+    """A name for this user that only who knows the key can tell is theirs.
+
+    Args:
+        user: as in the file.
+        key: at most 64 bytes.
+    """
+    return _pseudonym(_digest(user), key)
+
+
+def _digest(user: str) -> str:
+    """Short, however long the name; who guesses the name can tell it, so it is never shown."""
+    return hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _pseudonym(digest: str, key: bytes) -> str:
+    return hashlib.blake2b(digest.encode(), key=key, digest_size=5).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A line on its way to the summary, its time still in the file's seconds."""
+
+    file: int
+    """Which input it is in."""
+    row: int
+    """Within its shard, from 0; from the beginning of the input once merged."""
+    seconds: float | None
+    masked: str
+    action: str
+    label: str
+    score: float
+    threshold: float
+    margin: float
+
+    def line(self, times: Times, files: Sequence[str]) -> Line:
+        return Line(
+            row=self.row + 1,
+            offset_s=times.offset(self.seconds),
+            masked=self.masked,
+            action=self.action,
+            label=self.label,
+            score=self.score,
+            threshold=self.threshold,
+            file=files[self.file] if len(files) > 1 else "",
+        )
+
+
+class Lines:
+    """Masked lines worth a look: a sample of what was flagged, and what nearly was or was not."""
+
+    def __init__(self) -> None:
+        flagged = [action for action in reversed(Action) if action is not Action.ALLOW]
+        self._samples: dict[Action, Smallest[_Seen]] = {a: Smallest(SAMPLES) for a in flagged}
+        self._below: Smallest[_Seen] = Smallest(REVIEWS)
+        self._above: Smallest[_Seen] = Smallest(REVIEWS)
+
+    def add(
+        self,
+        text: str,
+        decision: Decision,
+        limits: Mapping[Label, float],
+        *,
+        row: int,
+        seconds: float | None,
+    ) -> None:
+        """Offer a distinct text with its first row.
+
+        Args:
+            text: the message.
+            decision: on it.
+            limits: the thresholds in force, in the order of the labels.
+            row: within the shard.
+            seconds: when it was sent, if that is known.
+        """
+        # Each distinct text of a file comes by here, and most are far below every threshold.
+        margins = list(map(sub, decision.scores.values(), limits.values()))
+        margin = max(margins)
+        near = abs(margin) <= REVIEW_MARGIN and decision.reason is not Reason.BLOCKLIST
+        if not (decision.flagged or near):
+            return
+        label = LABELS[margins.index(margin)]
+        rank = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+        if decision.reason is Reason.BLOCKLIST:
+            label = decision.spans[0].label
+        seen = _Seen(
+            file=0,
+            row=row,
+            seconds=seconds,
+            masked=decision.masked,
+            action=decision.action.value,
+            label=label.value,
+            score=decision.scores[label],
+            threshold=limits[label],
+            margin=margin,
+        )
+        if near:
+            (self._below if margin < 0 else self._above).add((abs(margin), rank), seen)
+        if decision.action in self._samples:
+            self._samples[decision.action].add((0.0, rank), seen)
+
+    def samples(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
+        """Of each action, most severe first."""
+        kept = [seen for samples in self._samples.values() for seen in samples.values()]
+        return [seen.line(times, files) for seen in kept]
+
+    def review(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
+        """Nearest to the threshold first."""
+        both = sorted([*self._below.values(), *self._above.values()], key=lambda s: abs(s.margin))
+        return [seen.line(times, files) for seen in both]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        return {
+            name: [(*rank, *astuple(seen)) for rank, seen in kept.items()]
+            for name, kept in self._lists().items()
+        }
+
+    def merge_dict(self, content: Mapping[str, Any], *, file: int, rows: int) -> None:
+        """Add what another one's `to_dict` said of the rows after so many of this input."""
+        for name, kept in self._lists().items():
+            for margin, rank, _, row, *rest in content[name]:
+                kept.add((margin, rank), _Seen(file, rows + row, *rest))
+
+    def _lists(self) -> dict[str, Smallest[_Seen]]:
+        samples = {action.value: kept for action, kept in self._samples.items()}
+        return {**samples, "below": self._below, "above": self._above}
+
+
+@lru_cache(REMEMBERED)
+def _expression(variant: str) -> str:
+    """What its spellings have in common."""
+    return "".join(normalize(variant).views[-1].text.split())
+
+
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    """Of spans that overlap, the one that is most of an expression.
+
+    What a blocklist names, then abusive vocabulary, then what the other labels point at.
+    """
+    kept: list[Span] = []
+    for span in sorted(
+        spans, key=lambda s: (s.source is not Source.BLOCKLIST, LABELS.index(s.label), s.start)
+    ):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return kept
+
+
+def _most(item: tuple[Any, int]) -> tuple[int, str]:
+    """Sorts counts from the highest, ties by text."""
+    return -item[1], str(item[0])

@@ -1,0 +1,1 @@
+"""A text and the views of it that the model reads; pure."""
