@@ -16,6 +16,10 @@ from gounmal.model.store import CHECKOUT, ensure_default
 
 OVERRIDES = "BENTOML_CONFIG_OVERRIDES"
 
+KEEP_ALIVE_S = 75
+"""Longer than clients and load balancers keep idle connections (60 s is usual): whoever closes one
+just as the other uses it loses a request."""
+
 
 def run(
     *, host: str | None = None, port: int | None = None, workers: int | None = None
@@ -43,7 +47,8 @@ def run(
     # As `python -m bentoml serve …` in this very process: BentoML has been imported by now, and
     # signals reach it directly.
     host, port = place(host, port)
-    sys.argv = ["bentoml", "serve", "--host", host, "--port", str(port), str(CHECKOUT)]
+    listen = ["--host", host, "--port", str(port), "--timeout-keep-alive", str(KEEP_ALIVE_S)]
+    sys.argv = ["bentoml", "serve", *listen, str(CHECKOUT)]
     run_module("bentoml", run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 

@@ -54,7 +54,7 @@ class Cache:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._entries: OrderedDict[Key, Decision] = OrderedDict()
 
     def __len__(self) -> int:
@@ -69,9 +69,9 @@ class Cache:
 
     def put(self, key: Key, decision: Decision) -> None:
         """Keep a Decision, in place of the one that was not asked for the longest."""
-        if not self._size:
+        if not self.size:
             return
         self._entries[key] = decision.with_id(None)
         self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
+        if len(self._entries) > self.size:
             self._entries.popitem(last=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from gounmal.errors import DeadlineExceeded, ScoringFailed
+from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.model.classifier import Work
 from gounmal.moderator import nothing
 from gounmal.online.cache import Cache, Keys
@@ -87,6 +87,17 @@ class Online:
     def alive(self) -> bool:
         """Can it still answer?"""
         return self.runner.alive
+
+    def refuse(self) -> Overloaded | None:
+        """What a live message that comes now would hear whatever it says, if it would be refused.
+
+        For doors: to refuse before reading costs a third. Where there is a cache, what it knows is
+        answered even then.
+        """
+        if self.cache.size or (wait := self.runner.overload()) is None:
+            return None
+        self.recorder.shed += 1
+        return Overloaded(wait)
 
     async def warm_up(self) -> None:
         """Judge lines of all lengths, alone and together: the first of a kind are slow.

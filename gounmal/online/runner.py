@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gounmal.errors import Overloaded, ScoringFailed
 from gounmal.online.batches import BULK_SHARE, Entry, Unit, Waiting
+from gounmal.online.rounds import Rounds
 from gounmal.online.telemetry import Recorder
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ WAIT_S = 0.04
 BULK_WAIT_S = 0.5
 """The same for bulk."""
 
+MAX_TURN_S = 0.05
+"""For so long batches are run one after the other at most, before the event loop has its turn."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,8 +57,8 @@ class Runner(Generic[T, R]):
         cost: of one item, such as its tokens; at least 1.
         max_batch_cost: of the items of one call, unless one item alone costs more.
         max_queue_cost: with this much waiting, new work is refused.
-        min_queue: with no more items than this waiting, and no more than four batches, it is not,
-            whatever the estimate.
+        min_queue: with no more callers than this at once, no more items waiting, and no more than
+            four batches of them, it is not, whatever the estimate.
         batch_s: seconds that one call should take at most, `MIN_BATCH_COST` in any case.
         wait_s: estimated seconds beyond which live work is refused.
         recorder: told what happens.
@@ -91,7 +95,10 @@ class Runner(Generic[T, R]):
         self._due = False
         self._seconds_per_cost = 0.0
         self._batch_seconds = 0.0
+        self._left = time.monotonic()
+        self._stretch = 1.0
         self._loop = asyncio.get_running_loop()
+        self._rounds = Rounds(self._loop)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gounmal-runner")
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
@@ -136,7 +143,11 @@ class Runner(Generic[T, R]):
             DeadlineExceeded: (from the future) the deadline has passed.
         """
         now = time.monotonic()
-        self._admit(len(items), now, bulk=bulk)
+        wait = self._too_long(now, bulk=bulk)
+        self._rounds.ask(now)
+        if wait is not None:
+            self.recorder.shed += len(items)
+            raise Overloaded(wait)
         future: asyncio.Future[list[R]] = self._loop.create_future()
         if not items:
             future.set_result([])
@@ -157,24 +168,33 @@ class Runner(Generic[T, R]):
                 self._open[key] = entry
         if not self._due:
             self._due = True
+            self._left = now
             self._loop.call_soon(self._step)
         return future
 
-    def _admit(self, count: int, now: float, *, bulk: bool) -> None:
-        """Raise `Overloaded` where what comes now would wait too long."""
+    def overload(self) -> float | None:
+        """Estimated seconds that live work which comes now would wait, if that is too long."""
+        now = time.monotonic()
+        wait = self._too_long(now, bulk=False)
+        if wait is not None:
+            self._rounds.ask(now)
+        return wait
+
+    def _too_long(self, now: float, *, bulk: bool) -> float | None:
         cost = self._waiting.cost
         wait = cost * self._seconds_per_cost if bulk else self._live_wait(now)
         limit = max(BULK_WAIT_S if bulk else self._wait_s, 2 * self._batch_seconds)
-        short = len(self._waiting) <= self._min_queue and cost <= 4 * self._max_batch_cost
+        crowd = max(len(self._waiting), self._rounds.crowd)
+        short = crowd <= self._min_queue and cost <= 4 * self._max_batch_cost
         if (wait > limit and not short) or cost >= self._max_queue_cost or self._closing:
-            self.recorder.shed += count
-            raise Overloaded(wait)
+            return wait
+        return None
 
     def _live_wait(self, now: float) -> float:
         """Estimated seconds until the turn of a live item that comes now."""
         waiting = self._waiting
         ahead = waiting.live_cost / (1 - BULK_SHARE if waiting.bulk else 1)
-        wait = ahead * self._seconds_per_cost
+        wait = ahead * self._seconds_per_cost * self._stretch + self._rounds.lag(now)
         if waiting.live_cost > self._max_batch_cost:
             # The loop may be what is slow, not the engine: then the oldest has waited long already.
             wait = max(wait, now - waiting.live[0].since)
@@ -189,7 +209,26 @@ class Runner(Generic[T, R]):
         self._thread.shutdown()
 
     def _step(self) -> None:
-        """Run the next batch, or rest."""
+        """Give the engine its turn: on the event loop, for as long as the loop has just had.
+
+        A flood of requests keeps the loop busy with reading and refusing. With one batch each time
+        around, those that were accepted would wait for all of that again and again.
+        """
+        back = left = time.monotonic()
+        until = back + min(back - self._left, MAX_TURN_S)
+        away = back - self._left
+        while self._next():
+            left = time.monotonic()
+            if left >= until:
+                self._stretch += 0.2 * (1 + away / (left - back) - self._stretch)
+                self._loop.call_soon(self._step)
+                break
+        else:
+            self._stretch = 1.0
+        self._left = left
+
+    def _next(self) -> bool:
+        """Run the next batch, or rest: can another follow at once?"""
         limit = float(self._max_batch_cost)
         if self._seconds_per_cost:
             limit = min(limit, max(self._batch_s / self._seconds_per_cost, MIN_BATCH_COST))
@@ -202,22 +241,28 @@ class Runner(Generic[T, R]):
             self._due = False
             if self._drained and not self._drained.done():
                 self._drained.set_result(None)
-            return
+            return False
         for entry in self._running:
             self.recorder.wait.add(start - entry.since)
         values = [entry.value for entry in self._running]
         if self.on_loop and not self._awaits:
             self._settle(self._outcomes(values), start, limit)
-            return
+            return True
         running: asyncio.Future[list[R | ScoringFailed]] = (
             self._loop.create_task(self._awaited(values))
             if self._awaits
             else self._loop.run_in_executor(self._thread, self._outcomes, values)
         )
-        running.add_done_callback(lambda done: self._settle(done.result(), start, limit))
+
+        def settle(done: asyncio.Future[list[R | ScoringFailed]]) -> None:
+            self._settle(done.result(), start, limit)
+            self._loop.call_soon(self._step)
+
+        running.add_done_callback(settle)
+        return False
 
     def _settle(self, outcomes: list[R | ScoringFailed], start: float, limit: float) -> None:
-        """Note the outcomes, answer the units that are complete, go on."""
+        """Note the outcomes, answer the units that are complete."""
         seconds = time.monotonic() - start
         batch, self._running = self._running, []
         self._keep_pace(seconds, sum(entry.cost for entry in batch), limit)
@@ -240,7 +285,6 @@ class Runner(Generic[T, R]):
             self.recorder.failed += failures
             first = next(o for o in outcomes if isinstance(o, ScoringFailed))
             logger.warning("%d of %d failed: %s", failures, len(batch), first)
-        self._loop.call_soon(self._step)
 
     def _keep_pace(self, seconds: float, cost: int, limit: float) -> None:
         # A small batch says little of the pace: most of its time is what any batch takes.

@@ -26,6 +26,7 @@ from gounmal.errors import ScoringFailed
 from gounmal.model.classifier import Classifier
 from gounmal.model.encoder import Encoded
 from gounmal.model.store import CHECKOUT, ModelReference
+from gounmal.online.front import Fronted
 from gounmal.online.remote_wire import Answer, Question, Status, digest
 from gounmal.online.shutdown import before_shutdown
 from gounmal.schema import LABELS
@@ -134,7 +135,7 @@ class ScorerService:
             await asyncio.sleep(min(left, QUIET_S))
 
 
-class Beside(bentoml.Service):
+class Beside(Fronted):
     """A service that depends on the scorer, whether or not its Bento was built so."""
 
     def on_load_bento(self, bento: Any) -> None:

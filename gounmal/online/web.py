@@ -36,7 +36,7 @@ MEDIA_TYPE = b"application/json"
 DEADLINE_HEADER = b"x-gounmal-deadline-ms"
 """For how long an answer is of use: milliseconds from when the request came."""
 
-PATIENCE_S = 0.02
+PATIENCE_S = 0.1
 """Only a caller who has waited this long is watched for leaving: most are answered before."""
 
 CLIENT_CLOSED_REQUEST = 499
@@ -69,11 +69,15 @@ class Door(NamedTuple):
     """Gives who judges, on the event loop; cancelled when the caller leaves."""
     max_bytes: int
     """Of a body."""
+    refuse: Callable[[], Exception | None] = lambda: None
+    """Gives what everybody would hear now whatever they ask, if so: what is refused is not read."""
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         """Answer one request, whatever comes of it."""
         loop = asyncio.get_running_loop()
         came = loop.time()
+        if (refusal := self.refuse()) is not None:
+            return _fault(refusal, scope["path"])
         try:
             allowed = _check_headers(scope["headers"])
             asked = self.read(parse(await _body(receive, self.max_bytes)))
