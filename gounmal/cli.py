@@ -1,4 +1,4 @@
-"""The command line: `gounmal serve · moderate · scan · worker · evaluate · models · demo`.
+"""The command line: `gounmal serve · moderate · scan · report · worker · evaluate · models · demo`.
 
 Exit codes: 0 it worked; 1 it was interrupted, or a bug (with a traceback); 2 the input, an option
 or the installation is at fault, and one line on stderr says how; 3 and 4 see `scan`.
@@ -182,6 +182,18 @@ def moderate(texts: tuple[str, ...], *, channel: str | None, as_json: bool, **wh
     help="Language of the report.",
 )
 @click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Choice(["html", "md", "json"]),
+    default=["html"],
+    help="Form of the report, again for more; summary.json, which json stands for, always comes.",
+)
+@click.option(
+    "--previous",
+    help="Output folder of the broadcast before, or its summary.json, to compare with.",
+)
+@click.option(
     "--report-key",
     envvar="GOUNMAL_REPORT_KEY",
     help="Secret that keeps users' pseudonyms the same from report to report; better given as "
@@ -193,7 +205,7 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     """Judge files of chat: CSV, TSV, JSONL (also .gz, .zst) or Parquet.
 
     INPUT is a file, a folder, a glob or a URI (s3://…, gs://…, abfs://…). Writes decisions,
-    summary.json and report.html to the output folder.
+    summary.json, report.html and review.csv to the output folder.
 
     Killed, out of disk or otherwise broken off, the same command goes on where it was. What is
     finished is in the hidden folder .scan of the output until all of it is.
@@ -206,19 +218,24 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     from gounmal.cores import usable_cores
     from gounmal.files.columns import Role
     from gounmal.files.times import moment
+    from gounmal.report.publish import load_previous
     from gounmal.scan.scan import carry_out
     from gounmal.scan.shards import ScanOptions, plan
     from gounmal.scan.workers import spare_memory
 
     spare_memory()
     recipe = _recipe(**{name: options[name] for name in ("model", "policy", "mode")})
-    since = options["since"]
+    since, previous = options["since"], options["previous"]
+    if previous:
+        load_previous(previous, output)  # before hours of work, not after
     chosen = ScanOptions.of(
         recipe.load(),  # let go of: this process may have nothing to judge
         columns={role.value: options[role] for role in Role if options[role]},
         format=options["kind"],
         title=options["title"],
         language=options["lang"],
+        reports=options["reports"],
+        previous=previous,
         since=moment(since) if since else None,
     )
     made = plan(sources, output, options=chosen)
@@ -237,6 +254,49 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     terminal.print_scanned(scanned)
     if scanned.summary.failed:
         sys.exit(3)
+
+
+@main.command()
+@click.argument("source", metavar="FOLDER")
+@click.option("--previous", help="As for `scan`: what to compare with.")
+@click.option("--verdicts", type=_FILE, help="review.csv of this scan, filled in.")
+@click.option(
+    "--format",
+    "forms",
+    multiple=True,
+    type=click.Choice(["html", "md", "json"]),
+    default=["html"],
+    show_default=True,
+    help="Again for more; json is summary.json, which is always written.",
+)
+@click.option("--lang", type=click.Choice(["ko", "en"]), help="By default that of the scan.")
+@click.option("--output", help="Folder for the report; by default FOLDER.")
+@one_line_errors
+def report(source: str, output: str | None, **options: Any) -> None:
+    """Write the report of a finished scan again: compared, with verdicts, in other forms.
+
+    FOLDER is the output of `scan`. What its summary.json knows of an earlier comparison or of
+    earlier verdicts stays, unless there are new ones.
+    """
+    from dataclasses import replace
+
+    from gounmal import terminal
+    from gounmal.report.compare import compare
+    from gounmal.report.publish import files, find_summary, load_previous, put
+    from gounmal.report.review import judged, read_verdicts
+    from gounmal.report.summary import Summary
+
+    summary = Summary.load(find_summary(source))
+    if options["lang"]:
+        summary = replace(summary, language=options["lang"])
+    if options["previous"]:
+        before = load_previous(options["previous"], source)
+        summary = replace(summary, comparison=compare(before, summary))
+    if options["verdicts"]:
+        summary = replace(summary, verdicts=judged(summary, read_verdicts(options["verdicts"])))
+    folder = output or (source.rpartition("/")[0] or "." if source.endswith(".json") else source)
+    made = files(summary, options["forms"])
+    terminal.print_report(summary, [put(name, made[name], folder) for name in made])
 
 
 @main.command()

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from gounmal.evaluation.measure import FileEvaluation
     from gounmal.evaluation.metrics import Counts
+    from gounmal.files.sources import Place
     from gounmal.model.store import StoredModel
+    from gounmal.report.summary import Summary
     from gounmal.scan.scan import Scanned
     from gounmal.schema import Decision
 
@@ -81,7 +83,20 @@ def print_scanned(scanned: Scanned) -> None:
     console.print(table)
     for failed in summary.failed:
         console.print(Text(f"not done: {failed.file} ({failed.part}): {failed.reason}", "red"))
-    for path in (scanned.decisions, scanned.summary_json, scanned.report):
+    for path in (scanned.decisions, scanned.summary_json, *scanned.reports, scanned.review):
+        console.print(Text(str(path)))
+
+
+def print_report(summary: Summary, written: Sequence[Place]) -> None:
+    """What the verdicts say, if there are any, and where the files are."""
+    console = _plain_console()
+    if (verdicts := summary.verdicts) is not None:
+        console.print(f"{verdicts.judged:,} of {verdicts.lines:,} lines for review have a verdict")
+        for name, found in (("precision", verdicts.precision), ("miss rate", verdicts.missed)):
+            if found is not None:
+                interval = f"{found.low:.1%} to {found.high:.1%}"
+                console.print(f"{name} {found.share:.1%} ({interval}, {found.rows:,} rows)")
+    for path in written:
         console.print(Text(str(path)))
 
 

@@ -14,22 +14,24 @@ STATUSES = {
     401: "No API key came, or none that is known.",
     403: "The request came from another origin's page, or by a name that is not ours.",
     404: "There is no such job, or no longer.",
+    408: "Not all of it came in time.",
     409: "The job is not in a state for this.",
     410: "It was there, and is no longer.",
     413: "The body is too large.",
     415: "The body has another content type.",
     422: "The idempotency key was used for something else.",
     429: "Too much at once, or a second.",
+    431: "The headers are too long.",
     500: "A bug, of which the log says more.",
     503: "It could not be judged just now.",
     504: "Its turn did not come in time.",
     507: "There is no space left.",
 }
 
-JUDGING = (400, 401, 403, 413, 415, 429, 500, 503, 504)
+JUDGING = (400, 401, 403, 408, 413, 415, 429, 431, 500, 503, 504)
 """What an operation that judges may answer with."""
 
-LOOKING = (401, 403, 429)
+LOOKING = (401, 403, 408, 429, 431)
 """What one may that only looks."""
 
 FAULT = {

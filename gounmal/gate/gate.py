@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import uvicorn.config
 from prometheus_client import Counter
 
 from gounmal.api.clouds import Platform
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COUNTER = "gounmal.refused"
+"""In the state of an ASGI lifespan: what counts refusals, for those before there is a request."""
+
 OPEN = ("/livez", "/readyz", "/healthz")
 """What the machinery around asks, which has no key."""
 
@@ -45,6 +50,16 @@ longest that its door allows."""
 
 UNBUFFERED = (STREAM, "/jobs")
 """Paths that take a body piece by piece, and bound it by themselves."""
+
+
+def bound_connections() -> None:
+    """Have uvicorn, which BentoML starts, bound connections (`gounmal.gate.connections`).
+
+    Under the name by which uvicorn finds its own protocol: BentoML hands on no other. Where
+    httptools is missing, all stays as it is.
+    """
+    if find_spec("httptools"):
+        uvicorn.config.HTTP_PROTOCOLS["auto"] = "gounmal.gate.connections:BoundedProtocol"
 
 
 class Caller:
@@ -104,6 +119,8 @@ class Gate:
     async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in who may come."""
         kind = scope["type"]
+        if kind == "lifespan":
+            scope.get("state", {})[COUNTER] = self._refused
         if kind == "lifespan" or (
             kind == "http" and scope["path"] in self._open and scope["method"] in {"GET", "HEAD"}
         ):

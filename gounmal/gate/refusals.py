@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -27,12 +28,23 @@ class Refusal(NamedTuple):
                 await send({"type": "websocket.close", "code": code, "reason": self.message})
                 return
             prefix = "websocket."
-        body = orjson.dumps({"error": {"field": self.field, "message": self.message}})
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        headers += self.headers
+        headers, body = self._answer()
         start = f"{prefix}http.response.start"
         await send({"type": start, "status": self.status, "headers": headers})
         await send({"type": f"{prefix}http.response.body", "body": body})
+
+    def as_http(self) -> bytes:
+        """The answer as it goes over a connection, which it is the last on."""
+        headers, body = self._answer()
+        phrase = HTTPStatus(self.status).phrase.encode()
+        lines = [b"HTTP/1.1 %d %s" % (self.status, phrase), b"connection: close"]
+        lines += [b"%s: %s" % pair for pair in headers]
+        return b"\r\n".join([*lines, b"", body])
+
+    def _answer(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        body = orjson.dumps({"error": {"field": self.field, "message": self.message}})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        return [*headers, *self.headers], body
 
 
 NO_KEY = Refusal(

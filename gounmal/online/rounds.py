@@ -1,7 +1,7 @@
 """How long the event loop takes to come around: what a queue does not show of a wait.
 
-Under a flood requests wait less in the runner's queue than unread, in their sockets: one turn of the
-loop reads hundreds of them. Nothing says when they came, but how long the loop was busy does.
+Under a flood requests wait less in the runner's queue than unread, in their sockets: one turn of
+the loop reads hundreds of them. Nothing says when they came, but how long the loop was busy does.
 """
 
 from __future__ import annotations

@@ -1,17 +1,15 @@
-"""What a report lists one by one: expressions, repeat offenders, lines worth a look; bounded."""
+"""What a report lists one by one: expressions and repeat offenders; bounded."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import astuple, dataclass
 from functools import lru_cache
-from operator import sub
 from typing import TYPE_CHECKING
 
-from gounmal.report.sketch import Frequent, Smallest
-from gounmal.report.summary import Expression, Line, Offender, Variant
-from gounmal.schema import LABELS, Action, Label, Reason, Source
+from gounmal.report.items import Expression, Offender, Variant
+from gounmal.report.sketch import Frequent
+from gounmal.schema import LABELS, Label, Source
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
@@ -35,12 +33,6 @@ USERS = 20_000
 SHOWN_USERS = 20
 REPEATED = 2
 """Flagged messages that make a repeat offender."""
-
-SAMPLES = 8
-"""Lines shown for each action."""
-REVIEWS = 15
-"""Lines shown for each side of the threshold."""
-REVIEW_MARGIN = 0.1
 
 
 class Expressions:
@@ -158,116 +150,6 @@ def _digest(user: str) -> str:
 
 def _pseudonym(digest: str, key: bytes) -> str:
     return hashlib.blake2b(digest.encode(), key=key, digest_size=5).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A line on its way to the summary, its time still in the file's seconds."""
-
-    file: int
-    """Which input it is in."""
-    row: int
-    """Within its shard, from 0; from the beginning of the input once merged."""
-    seconds: float | None
-    masked: str
-    action: str
-    label: str
-    score: float
-    threshold: float
-    margin: float
-
-    def line(self, times: Times, files: Sequence[str]) -> Line:
-        return Line(
-            row=self.row + 1,
-            offset_s=times.offset(self.seconds),
-            masked=self.masked,
-            action=self.action,
-            label=self.label,
-            score=self.score,
-            threshold=self.threshold,
-            file=files[self.file] if len(files) > 1 else "",
-        )
-
-
-class Lines:
-    """Masked lines worth a look: a sample of what was flagged, and what nearly was or was not."""
-
-    def __init__(self) -> None:
-        flagged = [action for action in reversed(Action) if action is not Action.ALLOW]
-        self._samples: dict[Action, Smallest[_Seen]] = {a: Smallest(SAMPLES) for a in flagged}
-        self._below: Smallest[_Seen] = Smallest(REVIEWS)
-        self._above: Smallest[_Seen] = Smallest(REVIEWS)
-
-    def add(
-        self,
-        text: str,
-        decision: Decision,
-        limits: Mapping[Label, float],
-        *,
-        row: int,
-        seconds: float | None,
-    ) -> None:
-        """Offer a distinct text with its first row.
-
-        Args:
-            text: the message.
-            decision: on it.
-            limits: the thresholds in force, in the order of the labels.
-            row: within the shard.
-            seconds: when it was sent, if that is known.
-        """
-        # Each distinct text of a file comes by here, and most are far below every threshold.
-        margins = list(map(sub, decision.scores.values(), limits.values()))
-        margin = max(margins)
-        near = abs(margin) <= REVIEW_MARGIN and decision.reason is not Reason.BLOCKLIST
-        if not (decision.flagged or near):
-            return
-        label = LABELS[margins.index(margin)]
-        rank = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-        if decision.reason is Reason.BLOCKLIST:
-            label = decision.spans[0].label
-        seen = _Seen(
-            file=0,
-            row=row,
-            seconds=seconds,
-            masked=decision.masked,
-            action=decision.action.value,
-            label=label.value,
-            score=decision.scores[label],
-            threshold=limits[label],
-            margin=margin,
-        )
-        if near:
-            (self._below if margin < 0 else self._above).add((abs(margin), rank), seen)
-        if decision.action in self._samples:
-            self._samples[decision.action].add((0.0, rank), seen)
-
-    def samples(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
-        """Of each action, most severe first."""
-        kept = [seen for samples in self._samples.values() for seen in samples.values()]
-        return [seen.line(times, files) for seen in kept]
-
-    def review(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
-        """Nearest to the threshold first."""
-        both = sorted([*self._below.values(), *self._above.values()], key=lambda s: abs(s.margin))
-        return [seen.line(times, files) for seen in both]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, for `merge_dict`."""
-        return {
-            name: [(*rank, *astuple(seen)) for rank, seen in kept.items()]
-            for name, kept in self._lists().items()
-        }
-
-    def merge_dict(self, content: Mapping[str, Any], *, file: int, rows: int) -> None:
-        """Add what another one's `to_dict` said of the rows after so many of this input."""
-        for name, kept in self._lists().items():
-            for margin, rank, _, row, *rest in content[name]:
-                kept.add((margin, rank), _Seen(file, rows + row, *rest))
-
-    def _lists(self) -> dict[str, Smallest[_Seen]]:
-        samples = {action.value: kept for action, kept in self._samples.items()}
-        return {**samples, "below": self._below, "above": self._above}
 
 
 @lru_cache(REMEMBERED)

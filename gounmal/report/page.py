@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from gounmal.report.phrases import number, percent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,8 +30,8 @@ def template(name: str, **filters: Callable[..., object]) -> Template:
         loader=FunctionLoader(_read),
     )
     environment.filters.update(
-        number=lambda value: f"{value:,}",
-        percent=lambda value: f"{value:.1%}" if value >= 0.1 or not value else f"{value:.2%}",
+        number=number,
+        percent=percent,
         **filters,
     )
     return environment.get_template(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gounmal.files.times import Clock, as_datetime, parse_time
-from gounmal.report import charts, page
+from gounmal.report import charts, page, phrases
+from gounmal.report.items import Bucket
+from gounmal.report.queues import Kind
 from gounmal.report.words import LANGUAGES
 
 if TYPE_CHECKING:
@@ -14,72 +15,60 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from gounmal.report.summary import Bucket, Summary, Timeline
+    from gounmal.report.items import ReviewLine, Timeline
+    from gounmal.report.summary import Summary
     from gounmal.report.words import Words
+
+SHOWN_UNFLAGGED = 15
+"""Lines of the random sample of the unflagged that a report shows; all are in review.csv."""
 
 WIDE, NARROW = "wide", "narrow"
 _WIDTHS = {WIDE: 960, NARROW: 360}
 _COLUMNS = {WIDE: 120, NARROW: 60}
 
 
-def render(summary: Summary, *, language: str = "ko") -> str:
+def render(summary: Summary, *, language: str | None = None) -> str:
     """The report as HTML.
 
     Args:
         summary: what to say; the same summary always gives the same page.
-        language: of the words around it, `ko` or `en`.
+        language: of the words around it, `ko` or `en`; by default that of the summary.
     """
+    language = language or summary.language
     words = LANGUAGES[language]
     template = page.template(
         "report/report.html",
-        score=lambda value: f"{value:.2f}",
-        offset=offset,
-        partly=partly_masked,
-        duration=partial(duration, words=words),
+        score=phrases.score,
+        offset=phrases.offset,
+        partly=phrases.partly_masked,
+        duration=partial(phrases.duration, words=words),
+        figure=partial(phrases.figure, words=words),
+        changed=partial(phrases.changed, words=words),
+        estimated=partial(phrases.estimated, words=words),
     )
     return template.render(
         s=summary,
         t=words,
         language=language,
-        clock=partial(_clock, summary.timeline),
+        queues=queues(summary),
+        clock=partial(phrases.clock, summary.timeline),
+        counted=phrases.counted,
+        between=phrases.between,
         **_charts(summary, words),
     )
 
 
-def offset(seconds: float | None) -> str:
-    """Hours, minutes and seconds, as a player shows them: `1:02:03`."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
+def queues(summary: Summary) -> dict[Kind, list[ReviewLine]]:
+    """The lines for review that a report shows, by why they are there.
 
-
-def duration(seconds: float, *, words: Words) -> str:
-    """A length of time in words, to the minute; to the second below two minutes."""
-    if seconds < 120:
-        return words.seconds.format(round(seconds))
-    hours, minutes = divmod(round(seconds / 60), 60)
-    parts = [words.hours.format(f"{hours:,}")] if hours else []
-    if minutes or not hours:
-        parts.append(words.minutes.format(minutes))
-    return " ".join(parts)
-
-
-def partly_masked(expression: str) -> str:
-    """The first character and stars: enough to know which word is meant."""
-    return expression[:1] + "*" * (len(expression) - 1) if len(expression) > 1 else "*"
-
-
-def _clock(timeline: Timeline | None, seconds: float | None) -> str:
-    """The time on the wall of an offset; empty where the file knows none."""
-    if timeline is None or seconds is None or timeline.clock != Clock.DATETIME:
-        return ""
-    start = parse_time(timeline.start)
-    if start is None:
-        return ""
-    begin = start.seconds - start.seconds % timeline.bucket_s
-    return as_datetime(begin + seconds).strftime("%H:%M")
+    Not those of the flagged sample: samples of what was flagged have a section of their own.
+    """
+    found = {
+        kind: [line for line in summary.review if kind.value in line.kinds]
+        for kind in (Kind.NEAR, Kind.DISAGREEMENT, Kind.UNFLAGGED)
+    }
+    found[Kind.UNFLAGGED] = found[Kind.UNFLAGGED][:SHOWN_UNFLAGGED]
+    return {kind: lines for kind, lines in found.items() if lines}
 
 
 def _charts(summary: Summary, words: Words) -> dict[str, Any]:
@@ -103,7 +92,7 @@ def _charts(summary: Summary, words: Words) -> dict[str, Any]:
 def _time_charts(buckets: Sequence[Bucket], words: Words, size: str) -> dict[str, Markup]:
     draw = partial(
         charts.columns,
-        [offset(bucket.offset_s) for bucket in buckets],
+        [phrases.offset(bucket.offset_s) for bucket in buckets],
         width=_WIDTHS[size],
         marks=8 if size == WIDE else 4,
         digits=1 + len(f"{max(bucket.messages for bucket in buckets):,}"),
@@ -124,8 +113,6 @@ def _time_charts(buckets: Sequence[Bucket], words: Words, size: str) -> dict[str
 
 def coarser(timeline: Timeline, most: int) -> list[Bucket]:
     """The timeline without gaps, in at most so many buckets of equal width."""
-    from gounmal.report.summary import Bucket  # noqa: PLC0415
-
     width = timeline.bucket_s
     total = int(timeline.buckets[-1].offset_s // width) + 1
     factor = -(-total // most)

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gounmal.files.columns import Role
-from gounmal.report.findings import Expressions, Lines, Offenders
-from gounmal.report.summary import VERSION, Summary
-from gounmal.report.timeline import Times
-from gounmal.schema import LABELS, Action, Decision
+from gounmal.report.counts import Counts
+from gounmal.report.draw import ranks, smallest
+from gounmal.report.moments import SHOWN
+from gounmal.report.queues import DRAWN, Seen
+from gounmal.report.signals import Characters
+from gounmal.schema import LABELS, Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+
+    from numpy.typing import NDArray
 
     from gounmal.files.reader import Chunk
     from gounmal.files.times import Clock
     from gounmal.files.writers import Outcome
     from gounmal.moderator import Moderator
     from gounmal.schema import Label
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A chunk's rows, column by column."""
+
+    start: int
+    texts: Sequence[Any]
+    times: Sequence[Any]
+    users: Sequence[Any]
+    channels: Sequence[Any]
+    seconds: Sequence[float | None]
+    """When each was sent, if that is known."""
+    outcomes: Sequence[Outcome]
+    flags: Sequence[bool]
 
 
 class Tally:
@@ -38,46 +59,27 @@ class Tally:
         self._roles = roles
         self._moderator = moderator
         self._limits: dict[str | None, Mapping[Label, float]] = {}
+        self._characters = Characters(getattr(moderator.scorer, "encoder", None))
         self.counts = Counts(clock)
 
     def add(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
         """Count the rows of a chunk, each with its outcome."""
-        counts = self.counts
-        counts.rows += len(outcomes)
-        seconds = self._each_row(chunk, outcomes)
-        texts = chunk.values(self._roles[Role.TEXT])
-        channels = chunk.values(self._roles.get(Role.CHANNEL))
-        identities = list(map(id, outcomes))
-        first = dict(zip(reversed(identities), range(len(outcomes) - 1, -1, -1), strict=True))
-        for identity, count in Counter(identities).items():
-            i = first[identity]
-            outcome = outcomes[i]
-            if not isinstance(outcome, Decision):
-                counts.problems[outcome.value] += count
-                continue
-            counts.actions[outcome.action.value] += count
-            for label in outcome.labels:
-                counts.labels[label.value] += count
-            if outcome.spans:
-                counts.expressions.add(texts[i], outcome, count)
-            limits = self._limits_of(channels[i])
-            counts.lines.add(texts[i], outcome, limits, row=chunk.start + i, seconds=seconds[i])
-
-    def _each_row(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> list[float | None]:
-        """Count what differs between duplicates: when, and who. Returns each row's time."""
         flags = [isinstance(outcome, Decision) and outcome.flagged for outcome in outcomes]
-        self.counts.flagged += sum(flags)
+        texts, times, users, channels = (chunk.values(self._roles.get(r)) for r in _COLUMNS)
         seconds: list[float | None] = [None] * len(outcomes)
         if Role.TIME in self._roles:
-            seconds = self._timed(chunk.values(self._roles[Role.TIME]), flags)
+            seconds = self._timed(times, flags)
+        rows = _Rows(chunk.start, texts, times, users, channels, seconds, outcomes, flags)
+        self.counts.rows += len(outcomes)
+        self.counts.flagged += sum(flags)
         if Role.USER in self._roles:
-            users = chunk.values(self._roles[Role.USER])
             for user, when, flagged in zip(users, seconds, flags, strict=True):
                 if flagged and user not in {None, ""}:
                     self.counts.offenders.add(user, when)
-        return seconds
+        self._each_text(rows)
+        self._draw(rows)
 
-    def _timed(self, values: list[Any], flags: list[bool]) -> list[float | None]:
+    def _timed(self, values: Sequence[Any], flags: Sequence[bool]) -> list[float | None]:
         """Each row's time; what was sent in the same second is read once."""
         try:
             messages = Counter(values)
@@ -88,6 +90,71 @@ class Tally:
         times = self.counts.times
         known = {v: times.add(v, messages=n, flagged=flagged[v]) for v, n in messages.items()}
         return [known[value] for value in values]
+
+    def _each_text(self, rows: _Rows) -> None:
+        """Count what duplicates have in common, once for all of them."""
+        counts = self.counts
+        identities = list(map(id, rows.outcomes))
+        first = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
+        scores, times = [], []
+        for identity, count in Counter(identities).items():
+            i = first[identity]
+            outcome = rows.outcomes[i]
+            if not isinstance(outcome, Decision):
+                counts.problems[outcome.value] += count
+                continue
+            text = rows.texts[i]
+            counts.actions[outcome.action.value] += count
+            for label in outcome.labels:
+                counts.labels[label.value] += count
+            if outcome.spans:
+                counts.expressions.add(text, outcome, count)
+            scores.append(tuple(outcome.scores.values()))
+            times.append(count)
+            self._characters.count(text, count, counts.signals)
+            limits = self._limits_of(rows.channels[i])
+            counts.lines.add(text, outcome, limits, row=rows.start + i, seconds=rows.seconds[i])
+        counts.signals.add_scores(scores, times)
+
+    def _draw(self, rows: _Rows) -> None:
+        """Keep some rows by chance: for the review queue, and of every moment."""
+        judged = [i for i, outcome in enumerate(rows.outcomes) if isinstance(outcome, Decision)]
+        if not judged:
+            return
+        columns = ([column[i] for i in judged] for column in (rows.texts, rows.times, rows.users))
+        keys, places = ranks(*columns), np.array(judged)
+        flagged = np.array(rows.flags)[places]
+        for place in smallest(keys, flagged.astype(np.int64), DRAWN).tolist():
+            row, rank = judged[place], (0.0, int(keys[place]))
+            kept = self.counts.lines.drawn[rows.flags[row]]
+            if kept.wants(rank):
+                kept.add(rank, self._seen(rows, row, text=rows.texts[row]))
+        self._draw_moments(rows, places, keys)
+
+    def _draw_moments(
+        self, rows: _Rows, judged: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> None:
+        """Keep some rows of every bucket of the timeline."""
+        moments, width = self.counts.moments, self.counts.times.width
+        moments.widen(width)
+        when = np.array(rows.seconds, float)[judged]
+        timed = ~np.isnan(when)
+        judged, keys = judged[timed], keys[timed]
+        cells = (when[timed] // width).astype(np.int64)
+        flagged = np.array(rows.flags)[judged]
+        for flag, number in SHOWN.items():
+            own = np.flatnonzero(flagged == flag)
+            for place in own[smallest(keys[own], cells[own], number)].tolist():
+                row, cell, rank = int(judged[place]), int(cells[place]), int(keys[place])
+                if moments.wants(cell, rank, flagged=flag):
+                    moments.add(cell, rank, self._seen(rows, row), flagged=flag)
+
+    def _seen(self, rows: _Rows, row: int, *, text: str = "") -> Seen:
+        """A row that was judged, on its way to the summary."""
+        decision: Any = rows.outcomes[row]
+        limits = self._limits_of(rows.channels[row])
+        number, seconds = rows.start + row, rows.seconds[row]
+        return Seen.of(decision, limits, row=number, seconds=seconds, text=text)
 
     def _limits_of(self, channel: Any) -> Mapping[Label, float]:
         """The thresholds in force for a channel."""
@@ -100,73 +167,7 @@ class Tally:
         return self._limits[name]
 
 
-class Counts:
-    """What a tally has counted: JSON-ready, and mergeable with that of other shards.
-
-    Shards merged in their order give the same whoever counted them, and in whatever order.
-    """
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.rows = self.flagged = 0
-        self.problems: Counter[str] = Counter()
-        self.actions: Counter[str] = Counter()
-        self.labels: Counter[str] = Counter()
-        self.times = Times(clock)
-        self.expressions = Expressions()
-        self.offenders = Offenders()
-        self.lines = Lines()
-        self._rows_of: Counter[int] = Counter()
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, for `merge_dict`."""
-        plain = {name: getattr(self, name) for name in ("rows", "flagged", *_COUNTERS)}
-        return {**plain, **{name: getattr(self, name).to_dict() for name in _PARTS}}
-
-    def merge_dict(self, content: Mapping[str, Any], *, file: int) -> None:
-        """Add what another one's `to_dict` said of the next shard of this input."""
-        self.lines.merge_dict(content["lines"], file=file, rows=self._rows_of[file])
-        self._rows_of[file] += content["rows"]
-        self.rows += content["rows"]
-        self.flagged += content["flagged"]
-        for name in _COUNTERS:
-            getattr(self, name).update(content[name])
-        self.times.merge_dict(content["times"])
-        self.expressions.merge_dict(content["expressions"])
-        self.offenders.merge_dict(content["offenders"])
-
-    def summary(self, *, key: bytes, files: Sequence[str], **about: Any) -> Summary:
-        """What was counted so far.
-
-        Args:
-            key: for the pseudonyms, at most 64 bytes.
-            files: what the inputs are called.
-            about: the rest of a summary: who judged what.
-        """
-        judged = sum(self.actions.values())
-        return Summary(
-            version=VERSION,
-            rows=self.rows,
-            judged=judged,
-            flagged=self.flagged,
-            invalid=self.rows - judged,
-            untimed=self.times.unread,
-            problems=dict(sorted(self.problems.items())),
-            actions={action.value: self.actions[action.value] for action in Action},
-            labels={label.value: self.labels[label.value] for label in LABELS},
-            timeline=self.times.timeline(),
-            expressions=self.expressions.top(),
-            expressions_error=self.expressions.keys.error,
-            variants_error=self.expressions.variants.error,
-            offenders=self.offenders.top(self.times, key=key),
-            offenders_error=self.offenders.counts.error,
-            samples=self.lines.samples(self.times, files),
-            review=self.lines.review(self.times, files),
-            **about,
-        )
-
-
-_COUNTERS = ("problems", "actions", "labels")
-_PARTS = ("times", "expressions", "offenders", "lines")
+_COLUMNS = (Role.TEXT, Role.TIME, Role.USER, Role.CHANNEL)
 
 
 def ruled(channel: object, rules: Mapping[str, object]) -> str | None:

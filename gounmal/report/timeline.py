@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gounmal.files.times import Clock, as_datetime, parse_time
-from gounmal.report.summary import Bucket, Timeline
+from gounmal.report.items import Bucket, Peak, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,10 @@ class Times:
             return None
         return seconds - min(self._cells) * self.width
 
+    def cell(self, offset: float) -> int:
+        """The number of the bucket that begins at this offset: what its seconds // `width` give."""
+        return min(self._cells) + int(offset // self.width)
+
     def timeline(self) -> Timeline | None:
         """What was counted; None where there was nothing to count."""
         if self.clock is None or not self._cells:
@@ -119,11 +123,11 @@ class Times:
             cell[1] += flagged
 
 
-def _peaks(buckets: list[Bucket], width: int) -> list[Bucket]:
-    peaks: list[Bucket] = []
+def _peaks(buckets: list[Bucket], width: int) -> list[Peak]:
+    peaks: list[Peak] = []
     for bucket in sorted(buckets, key=lambda b: (-b.flagged, b.offset_s)):
         if len(peaks) == PEAKS or not bucket.flagged:
             break
         if all(abs(bucket.offset_s - peak.offset_s) > width for peak in peaks):
-            peaks.append(bucket)
+            peaks.append(Peak(bucket.offset_s, bucket.messages, bucket.flagged))
     return peaks

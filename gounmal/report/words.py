@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gounmal.files.records import Problem
+from gounmal.report.queues import Kind
 from gounmal.schema import Action, Label
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ class Words:
     samples: str
     samples_note: str
     review: str
-    review_note: str
     row: str
     message: str
     action: str
@@ -67,14 +67,41 @@ class Words:
     none_found: str
     problems: str
     problem: str
+    compared: str
+    compared_with: str
+    other_judge: str
+    figure: str
+    before: str
+    now: str
+    change: str
+    points: str
+    new: str
+    again: str
+    drift: str
+    drift_note: str
+    distance: str
+    unknown_share: str
+    said: str
+    review_csv: str
+    verdicts: str
+    verdicts_note: str
+    precision: str
+    missed: str
+    missed_rows: str
+    estimate: str
+    nothing_yet: str
+    judged: str
+    abusive: str
     about: str
     about_text: str
+    queues_by_name: Mapping[str, str]
+    notes_by_queue: Mapping[str, str]
     labels_by_name: Mapping[str, str]
     actions_by_name: Mapping[str, str]
     problems_by_name: Mapping[str, str]
 
 
-def _named(kind: type[Label | Action | Problem], names: str) -> dict[str, str]:
+def _named(kind: type[Label | Action | Problem | Kind], names: str) -> dict[str, str]:
     return dict(zip([member.value for member in kind], names.split(" · "), strict=True))
 
 
@@ -124,9 +151,6 @@ KOREAN = Words(
     samples="문제 메시지 예시",
     samples_note="조치별로 무작위로 고른 서로 다른 메시지이며 문제 부분은 가렸습니다.",
     review="다시 볼 메시지",
-    review_note=(
-        "점수가 기준에 가장 가까운 메시지입니다. 허용된 메시지는 시청자에게 보인 그대로입니다."
-    ),
     row="행",
     message="메시지",
     action="조치",
@@ -135,12 +159,51 @@ KOREAN = Words(
     none_found="없습니다.",
     problems="판정하지 못한 행",
     problem="이유",
+    compared="지난 방송과 비교",
+    compared_with="비교 대상: {}",
+    other_judge="모델이나 모드가 지난번({})과 달라, 변화가 그 때문일 수 있습니다.",
+    figure="항목",
+    before="지난번",
+    now="이번",
+    change="변화",
+    points="{}%p",
+    new="새로 나옴",
+    again="지난번에도",
+    drift="모델이 본 것의 변화",
+    drift_note=(
+        "점수 분포가 지난번과 얼마나 다른지 나타냅니다. 0이면 같고 1이면 겹치지 않습니다. "
+        "값이 크면 말투나 주제가 달라졌다는 뜻이니 다시 볼 메시지를 더 살펴보세요."
+    ),
+    distance="분포 거리",
+    unknown_share="모델이 배우지 않은 글자의 비율",
+    said="이때 나온 말 가운데 일부이며 문제 부분은 가렸습니다.",
+    review_csv=(
+        "review.csv의 abusive 열에 문제면 1, 아니면 0을 적어 "
+        "gounmal report --verdicts review.csv로 돌려주면 정확도를 추정합니다."
+    ),
+    verdicts="검토 결과",
+    verdicts_note="검토할 {}줄 가운데 {}줄에 답이 있습니다. 구간은 95% 윌슨 구간입니다.",
+    precision="정밀도: 문제 메시지 가운데 정말 문제인 비율",
+    missed="누락률: 문제로 잡지 않은 메시지 가운데 문제인 비율",
+    missed_rows="놓친 메시지는 {}개로 추정합니다.",
+    estimate="{} ({}–{}, 표본 {}행)",
+    nothing_yet="아직 답이 없습니다.",
+    judged="답한 줄",
+    abusive="문제",
     about="이 보고서에 대하여",
     about_text=(
         "점수는 모델이 추정한 확률이며 틀릴 수 있습니다. "
         "제재하기 전에 판정 파일의 원문을 확인하세요. "
         "이 파일은 인터넷에 연결하지 않고 열리며 아무것도 전송하지 않습니다."
     ),
+    queues_by_name=_named(Kind, "기준에 가까움 · 목록과 모델이 다름 · 잡지 않은 것 · 잡은 것"),
+    notes_by_queue={
+        Kind.NEAR: (
+            "점수가 기준에 가장 가까운 메시지입니다. 허용된 메시지는 시청자에게 보인 그대로입니다."
+        ),
+        Kind.DISAGREEMENT: "차단 목록에는 있지만 모델은 문제로 보지 않은 메시지입니다.",
+        Kind.UNFLAGGED: "문제로 잡지 않은 메시지에서 무작위로 뽑았습니다. 놓친 것이 있는지 보세요.",
+    },
     labels_by_name=_named(
         Label,
         "욕설 · 모욕 · 혐오 · 성별 혐오 · 연령 혐오 · 출신 혐오 · 종교 혐오 · 정치 혐오 · "
@@ -200,10 +263,6 @@ ENGLISH = Words(
     samples="Flagged messages",
     samples_note="A random sample of distinct messages for each action, masked.",
     review="For review",
-    review_note=(
-        "The messages nearest to their threshold. "
-        "Allowed ones are shown as the audience would see them."
-    ),
     row="Row",
     message="Message",
     action="Action",
@@ -212,12 +271,54 @@ ENGLISH = Words(
     none_found="None.",
     problems="Rows that were not judged",
     problem="Reason",
+    compared="Compared with the broadcast before",
+    compared_with="With: {}",
+    other_judge="Model or mode was another one ({}): changes may come from that.",
+    figure="Figure",
+    before="Before",
+    now="Now",
+    change="Change",
+    points="{} points",
+    new="new",
+    again="again",
+    drift="What the model saw",
+    drift_note=(
+        "How far the distribution of scores is from that before: 0 is the same, 1 has nothing in "
+        "common. Where it is large, people speak differently or of something else: review more."
+    ),
+    distance="Distance",
+    unknown_share="Characters that the model did not see in training",
+    said="Some of what was said then, masked.",
+    review_csv=(
+        "Write 1 (abusive) or 0 into the column abusive of review.csv and give it back with "
+        "gounmal report --verdicts review.csv: it estimates how often the model is right."
+    ),
+    verdicts="What the review says",
+    verdicts_note="Of {} lines for review, {} have a verdict. Intervals are Wilson's, at 95 %.",
+    precision="Precision: share of flagged messages that are abusive",
+    missed="Miss rate: share of messages not flagged that are abusive",
+    missed_rows="Estimated number of messages missed: {}.",
+    estimate="{} ({}–{}, sample of {} rows)",
+    nothing_yet="No verdicts yet.",
+    judged="Judged",
+    abusive="Abusive",
     about="About this report",
     about_text=(
         "Scores are a model's estimates of probabilities and can be wrong: read the original in "
         "the decisions file before you act against anyone. "
         "This file opens offline and sends nothing anywhere."
     ),
+    queues_by_name=_named(
+        Kind, "near a threshold · blocklist and model differ · not flagged · flagged"
+    ),
+    notes_by_queue={
+        Kind.NEAR: (
+            "The messages nearest to their threshold. "
+            "Allowed ones are shown as the audience would see them."
+        ),
+        Kind.DISAGREEMENT: "On the blocklist, and yet the model sees nothing in them.",
+        Kind.UNFLAGGED: "A random sample of what was not flagged: was anything missed?",
+    },
     labels_by_name=_named(
         Label,
         "profanity · insult · hate · hate: gender · hate: age · hate: origin · hate: religion · "

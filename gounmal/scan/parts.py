@@ -1,10 +1,11 @@
-"""Finished shards → the output: decisions in order, summary.json and report.html, each whole."""
+"""Finished shards → the output: decisions in order, the report's files, review.csv, each whole."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,8 +16,11 @@ from gounmal.files.reader import Format
 from gounmal.files.sources import file_system, place
 from gounmal.files.times import Clock
 from gounmal.files.writers import headed, packed, parquet_schema, replacing
-from gounmal.report.summary import FailedShard
-from gounmal.report.tally import Counts
+from gounmal.report.compare import compare
+from gounmal.report.counts import Counts
+from gounmal.report.items import FailedShard
+from gounmal.report.publish import REVIEW, files, load_previous
+from gounmal.report.review import review_csv
 from gounmal.scan.ledger import done, failure, part_path
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ NOT_DONE = "not done"
 
 
 def assemble(plan: Plan, folder: Path, *, key: bytes | None = None) -> Summary:
-    """Put the finished shards together: decisions, summary.json, report.html.
+    """Put the finished shards together: decisions, summary.json, the report, review.csv.
 
     What is not finished is left out and named in `Summary.failed`. Can be called again.
 
@@ -40,21 +44,22 @@ def assemble(plan: Plan, folder: Path, *, key: bytes | None = None) -> Summary:
         key: for the pseudonyms of the report, at most 64 bytes; by default a new random one.
 
     Raises:
+        InvalidInput: the report to compare with is not there any more.
         OSError: the output cannot be written.
     """
-    from gounmal.report.render import render  # noqa: PLC0415  (workers have no use for charts)
-
     finished = {s.index for s in plan.shards if done(plan, s.index, folder)}
     for number, item in enumerate(plan.inputs):
         shards = [s for s in plan.shards if s.file == number and s.index in finished]
         if shards:
             with _published(plan.output, item.output, folder) as file:
                 _join(plan, item, [part_path(shard, folder) for shard in shards], file)
-    summary = _summary(plan, folder, finished, key or secrets.token_bytes(32))
-    with _published(plan.output, "summary.json", folder) as file:
-        file.write(summary.to_json())
-    with _published(plan.output, "report.html", folder) as file:
-        file.write(render(summary, language=plan.options.language).encode())
+    counts = _counts(plan, folder, finished)
+    summary = _summary(plan, folder, finished, counts, key or secrets.token_bytes(32))
+    names = [item.name for item in plan.inputs]
+    written = {REVIEW: review_csv(counts.review(names)), **files(summary, plan.options.reports)}
+    for name, content in written.items():
+        with _published(plan.output, name, folder) as file:
+            file.write(content)
     return summary
 
 
@@ -77,19 +82,22 @@ def _join(plan: Plan, item: PlannedInput, parts: list[Path], file: BinaryIO) -> 
             shutil.copyfileobj(part, file, 1 << 20)
 
 
-def _summary(plan: Plan, folder: Path, finished: set[int], key: bytes) -> Summary:
-    from gounmal import __version__  # noqa: PLC0415  (the package imports its rooms)
-
+def _counts(plan: Plan, folder: Path, finished: set[int]) -> Counts:
     counts = Counts(Clock(plan.clock) if plan.clock else None)
     for shard in plan.shards:
         if shard.index in finished:
-            counts.merge_dict(
-                orjson.loads((folder / f"{shard.key}.json").read_bytes())["tally"], file=shard.file
-            )
+            content = orjson.loads((folder / f"{shard.key}.json").read_bytes())
+            counts.merge_dict(content["tally"], file=shard.file)
+    return counts
+
+
+def _summary(plan: Plan, folder: Path, finished: set[int], counts: Counts, key: bytes) -> Summary:
+    from gounmal import __version__  # noqa: PLC0415  (the package imports its rooms)
+
     sources = [item.source for item in plan.inputs if item.source]
     formats = {source.format.value for source in sources}
     encodings = {source.encoding for source in sources}
-    return counts.summary(
+    summary = counts.summary(
         key=key,
         files=[item.name for item in plan.inputs],
         gounmal=__version__,
@@ -100,7 +108,12 @@ def _summary(plan: Plan, folder: Path, finished: set[int], key: bytes) -> Summar
         model=plan.options.model,
         mode=plan.options.mode,
         failed=[_failed(plan, s, folder) for s in plan.shards if s.index not in finished],
+        language=plan.options.language,
     )
+    if plan.options.previous is None:
+        return summary
+    before = load_previous(plan.options.previous, plan.output)
+    return replace(summary, comparison=compare(before, summary))
 
 
 def _failed(plan: Plan, shard: Shard, folder: Path) -> FailedShard:

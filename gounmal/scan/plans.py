@@ -37,6 +37,10 @@ class ScanOptions:
     """The programme's name, for the report; by default the input's."""
     language: str = "ko"
     """Of the report, `ko` or `en`."""
+    reports: tuple[str, ...] = ("html",)
+    """Its forms, out of `publish.FORMS`."""
+    previous: str | None = None
+    """Folder or summary.json of the broadcast before, to compare with."""
     since: float | None = None
     """Files last modified before this, in seconds since 1970, are left out."""
     shard_size: int | None = None
@@ -129,7 +133,7 @@ class Plan:
         made = {
             "inputs": tuple(PlannedInput(**item) for item in inputs),
             "shards": tuple(Shard(**item) for item in content["shards"]),
-            "options": ScanOptions(**content["options"]),
+            "options": _options(content["options"]),
         }
         return cls(**{**content, **made})
 
@@ -149,6 +153,10 @@ def shard_key(content: Any) -> str:
 def _hash(content: Any) -> str:
     raw = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def _options(content: Mapping[str, Any]) -> ScanOptions:
+    return ScanOptions(**{**content, "reports": tuple(content.get("reports", ("html",)))})
 
 
 def _input(content: Mapping[str, Any] | None) -> Input | None:

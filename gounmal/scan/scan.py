@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gounmal.errors import InvalidInput
 from gounmal.files.sources import place
+from gounmal.report.publish import FORMS, REVIEW, SUMMARY
 from gounmal.scan.ledger import done, tidy
 from gounmal.scan.plans import ScanOptions
 from gounmal.scan.recipe import Recipe
@@ -40,7 +41,15 @@ class Scanned:
     decisions: Place
     """The file, or the folder of files where there were several inputs."""
     summary_json: Place
-    report: Place
+    review: Place
+    """What a moderator should see, to be filled in."""
+    reports: tuple[Place, ...]
+    """In the forms asked for, beside summary.json."""
+
+    @property
+    def report(self) -> Place:
+        """The first of them."""
+        return next(iter(self.reports), self.summary_json)
 
 
 def scan(  # noqa: PLR0913  (each a choice of the user's, by name)
@@ -123,8 +132,11 @@ def carry_out(  # noqa: PLR0913  (as above)
             shutil.rmtree(folder)
     root = made.output.rstrip("/") or "/"
     name = made.inputs[0].output.partition("/")[0] if made.inputs else "decisions"
-    decisions, *others = (place(f"{root}/{n}") for n in (name, "summary.json", "report.html"))
-    return Scanned(summary, decisions, *others)
+    forms = [FORMS[form] for form in FORMS if form in made.options.reports and form != "json"]
+    decisions, data, review, *reports = (
+        place(f"{root}/{file}") for file in (name, SUMMARY, REVIEW, *forms)
+    )
+    return Scanned(summary, decisions, data, review, tuple(reports))
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""What the model saw of the messages, counted for drift: its scores, and characters new to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gounmal.report.items import Signals
+from gounmal.schema import LABELS
+from gounmal.text.normalize import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+BINS = 20
+"""Of a score's histogram, from 0 to 1."""
+
+
+class SignalCounts:
+    """Histograms of the scores, and how many characters training did not have."""
+
+    def __init__(self) -> None:
+        self._scores = np.zeros(len(LABELS) * BINS, np.int64)
+        self.characters = 0
+        self.unknown: int | None = None
+
+    def add_scores(self, scores: Sequence[Sequence[float]], counts: Sequence[int]) -> None:
+        """Count scores.
+
+        Args:
+            scores: of each Decision, in the order of the labels.
+            counts: how many rows have it.
+        """
+        if not counts:
+            return
+        bins = np.minimum((np.array(scores) * BINS).astype(np.int64), BINS - 1)
+        places = (bins + np.arange(len(LABELS)) * BINS).ravel()
+        times = np.repeat(np.array(counts, np.int64), len(LABELS))
+        np.add.at(self._scores, places, times)
+
+    def signals(self) -> Signals:
+        """What was counted."""
+        rows = self._scores.reshape(len(LABELS), BINS).tolist()
+        scores = {label.value: row for label, row in zip(LABELS, rows, strict=True)}
+        return Signals(scores, self.characters, self.unknown)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for `merge_dict`."""
+        scores = self._scores.tolist()
+        return {"scores": scores, "characters": self.characters, "unknown": self.unknown}
+
+    def merge_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what another one's `to_dict` said."""
+        self._scores += np.array(content["scores"], np.int64)
+        self.characters += content["characters"]
+        if content["unknown"] is not None:
+            self.unknown = (self.unknown or 0) + content["unknown"]
+
+
+class Characters:
+    """Which characters did training have? Each is looked up once.
+
+    Args:
+        encoder: of the model; None where it has none, as a made-up scorer.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder = encoder
+        self._known: set[str] = set()
+        self._unknown: set[str] = set()
+
+    def count(self, text: str, times: int, counts: SignalCounts) -> None:
+        """Count the characters of a text that occurred so often."""
+        counts.characters += times * len(text)
+        if self._encoder is None:
+            return
+        counts.unknown = counts.unknown or 0
+        if self._known.issuperset(text):
+            return
+        for character in set(text) - self._known - self._unknown:
+            known = was_in_training(self._encoder, character)
+            (self._known if known else self._unknown).add(character)
+        counts.unknown += times * sum(character in self._unknown for character in text)
+
+
+def was_in_training(encoder: Any, character: str) -> bool:
+    """Does an encoder know a character, whichever form normalisation gives it?"""
+    text = normalize(character)
+    ids: NDArray[np.int32] = encoder.encode([text]).ids
+    if ids.ndim == 2:  # n-grams: the first family is the character itself
+        return bool(ids[: len(text.canonical.text), 0].all())
+    model = encoder.tokenizer.model
+    unknown = encoder.tokenizer.token_to_id(getattr(model, "unk_token", None) or "")
+    return unknown is None or unknown not in ids
