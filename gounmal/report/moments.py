@@ -40,7 +40,7 @@ class Moments:
         self._cells[key].add((0.0, rank), seen)
 
     def widen(self, width: int) -> None:
-        """Go on with wider buckets: twice as wide, four times …"""
+        """Go on with buckets of this width: twice what it was, four times, and so on."""
         if width == self.width:
             return
         narrow, self._cells = self._cells, {}

@@ -60,7 +60,7 @@ def read_verdicts(path: Path) -> dict[tuple[str, int], tuple[float, bool]]:
     found = inspect(path)
     missing = {"file", "row", "score", VERDICT}.difference(found.columns)
     if missing:
-        raise InvalidInput(f"{path}: no column {sorted(missing)[0]!r}: expected a review.csv")
+        raise InvalidInput(f"{path}: no column {min(missing)!r}: expected a review.csv")
     verdicts = {}
     for chunk in found.chunks():
         for number, record in enumerate(chunk.records(), chunk.start + 2):

@@ -194,4 +194,7 @@ async def test_it_prints_on_white(debugging_url, report):
         paper = await page.value("getComputedStyle(document.body).backgroundColor")
         assert paper == "rgb(255, 255, 255)"
         pdf = await page.call("Page.printToPDF")
+        lines = "document.querySelectorAll('.peak .lines p')"
+        shown = f"[...{lines}].filter(e => e.getBoundingClientRect().height > 0).length"
+        assert await page.value(shown) == await page.value(f"{lines}.length") > 8
     assert base64.b64decode(pdf["data"]).startswith(b"%PDF")

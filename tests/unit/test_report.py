@@ -9,8 +9,21 @@ from pathlib import Path
 import pytest
 
 from gounmal.files.records import Problem
-from gounmal.report.render import coarser, duration, offset, partly_masked, render
-from gounmal.report.summary import Bucket, Expression, Line, Offender, Summary, Timeline, Variant
+from gounmal.report.items import (
+    Bucket,
+    Expression,
+    Line,
+    Offender,
+    Peak,
+    ReviewLine,
+    Timeline,
+    Variant,
+)
+from gounmal.report.markdown import code, escaped, markdown
+from gounmal.report.phrases import duration, offset, partly_masked
+from gounmal.report.queues import DRAWN, REVIEWS, SAMPLES, SHOWN_CHARACTERS, Kind
+from gounmal.report.render import coarser, render
+from gounmal.report.summary import Summary
 from gounmal.report.words import ENGLISH, LANGUAGES
 from gounmal.schema import Action, Label
 
@@ -31,16 +44,19 @@ def empty(summary):
         **{name: [] for name in ("expressions", "offenders", "samples", "review")},
         problems={},
         timeline=None,
+        comparison=None,
+        verdicts=None,
         actions=dict.fromkeys(Action, 0),
         labels=dict.fromkeys(Label, 0),
     )
 
 
+@pytest.mark.parametrize("form", [render, markdown])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_golden(summary, language):
+def test_golden(summary, language, form):
     """After a wanted change: GOUNMAL_UPDATE_GOLDEN=1 pytest tests/unit/test_report.py."""
-    page = render(summary, language=language)
-    golden = DATA / f"report.{language}.html"
+    page = form(summary, language=language)
+    golden = DATA / f"report.{language}.{'html' if form is render else 'md'}"
     if os.environ.get(UPDATE):
         golden.write_text(page, encoding="utf-8")
     assert page == golden.read_text(encoding="utf-8")
@@ -116,12 +132,32 @@ def test_text_of_the_chat_is_never_markup(summary):
             title=evil,
             source=evil,
             samples=[line],
-            review=[line],
+            review=[replace(summary.review[0], masked=evil, kinds=[kind]) for kind in Kind],
             expressions=[expression],
+            timeline=replace(summary.timeline, peaks=[Peak(0.0, 1, 1, [line])]),
+            comparison=replace(summary.comparison, title=evil, source=evil, model=evil),
         )
     )
     assert evil not in page
     assert evil in "".join(outline(page).text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("이 **야", "`이 **야`"),
+        ("a`b", "``a`b``"),
+        ("`<b>`", "`` `<b>` ``"),
+        ("첫\n```둘", "````첫 ```둘````"),
+        ("", "` `"),
+    ],
+)
+def test_text_of_the_chat_is_never_markdown(text, shown):
+    assert code(text) == shown
+
+
+def test_titles_are_never_markdown():
+    assert escaped("<b>\n# *밤* [방송](x)") == r"\<b\> \# \*밤\* \[방송\]\(x\)"
 
 
 def test_everything_counted_is_shown(summary):
@@ -134,9 +170,35 @@ def test_everything_counted_is_shown(summary):
         assert all(variant.text.strip() in text for variant in expression.variants)
     for offender in summary.offenders:
         assert offender.pseudonym in text
-    for line in (*summary.samples, *summary.review):
+    review = [line for line in summary.review if line.kinds != [Kind.FLAGGED]]
+    for line in (*summary.samples, *review):
         assert " ".join(line.masked.split()) in text
+    for line in (line for peak in summary.timeline.peaks for line in peak.lines):
+        assert " ".join(line.masked.split()) in text
+    for change in summary.comparison.changes:
+        assert f"{change.before:,}" in text or not (change.before or change.now)
+    assert f"sample of {summary.verdicts.precision.rows} rows" in text
     assert f"left out here: {summary.untimed}" in text
+
+
+def test_markdown_says_what_the_page_says(summary):
+    text = markdown(summary, language="en")
+    for line in (*summary.samples, *summary.timeline.peaks[0].lines):
+        assert code(line.masked) in text
+    for expression in summary.expressions:
+        assert all(f"{code(v.text)} {v.count:,}" in text for v in expression.variants)
+    for offender in summary.offenders:
+        assert offender.pseudonym in text
+    for title in (ENGLISH.compared, ENGLISH.drift, ENGLISH.verdicts, ENGLISH.problems):
+        assert f"# {title}" in text
+    widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert set(widths) <= {3, 4, 5}
+
+
+def test_the_language_is_that_of_the_summary_unless_told_otherwise(summary):
+    english = replace(summary, language="en")
+    assert render(english) == render(summary, language="en")
+    assert markdown(english, language="ko") == markdown(replace(summary, language="ko"))
 
 
 def test_counts_that_may_be_low_say_so(summary):
@@ -149,7 +211,11 @@ def test_counts_that_may_be_low_say_so(summary):
 
 def test_a_report_of_a_million_lines_is_small(summary):
     buckets = [Bucket(60.0 * i, 350, 12) for i in range(2_880)]
-    timeline = Timeline("datetime", "2026-11-20T20:00:00", 172_800, 60, buckets, buckets[:5])
+    long = "가" * SHOWN_CHARACTERS
+    line = Line(1_000_000, 1.0, long, "hold", "insult", 0.9, 0.5)
+    peaks = [Peak(60.0 * i, 350, 12, [line] * 8) for i in range(5)]
+    timeline = Timeline("datetime", "2026-11-20T20:00:00", 172_800, 60, buckets, peaks)
+    waiting = ReviewLine(1_000_000, 1.0, long, "hold", "insult", 0.9, 0.5, "", [*Kind], 1)
     word = "욕" * 30
     page = render(
         replace(
@@ -157,8 +223,8 @@ def test_a_report_of_a_million_lines_is_small(summary):
             timeline=timeline,
             expressions=[Expression(word, "insult", 9_999, [Variant(word, 999)] * 12)] * 30,
             offenders=[Offender("0123456789", 999, 1.0, 2.0)] * 20,
-            samples=[Line(1_000_000, 1.0, "가" * 4_000, "hold", "insult", 0.9, 0.5)] * 24,
-            review=[Line(1_000_000, 1.0, "가" * 4_000, "hold", "insult", 0.9, 0.5)] * 30,
+            samples=[line] * 3 * SAMPLES,
+            review=[waiting] * (3 * REVIEWS + 2 * DRAWN),
         )
     )
     assert len(page.encode()) < 2_000_000
@@ -200,6 +266,8 @@ def test_every_language_has_every_word():
         assert set(words.labels_by_name) == set(Label)
         assert set(words.actions_by_name) == set(Action)
         assert set(words.problems_by_name) == set(Problem)
+        assert set(words.queues_by_name) == set(Kind)
+        assert set(words.notes_by_queue) == set(Kind) - {Kind.FLAGGED}
         assert all(getattr(words, field.name) for field in fields(words))
     for field in fields(ENGLISH):
         places = {str(getattr(words, field.name)).count("{}") for words in LANGUAGES.values()}

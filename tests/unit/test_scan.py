@@ -253,7 +253,7 @@ def test_a_broken_off_scan_leaves_the_results_of_the_last_one(tmp_path, moderato
     with pytest.raises(KeyboardInterrupt):
         scan.scan(source, tmp_path / "out", moderator=moderator, on_progress=interrupt)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
-    assert set(before) == {scanned.decisions.name, "summary.json", "report.html"}
+    assert set(before) == {scanned.decisions.name, "summary.json", "report.html", "review.csv"}
 
 
 def test_the_input_is_never_overwritten(tmp_path, moderator):

@@ -101,7 +101,7 @@ def test_cut_and_shuffled_gives_what_one_piece_gives(tmp_path, moderator, name, 
     summary = Summary.load(tmp_path / "cut" / "summary.json")
     assert (summary.rows, summary.judged, summary.failed) == (700, 700, [])
     assert sum(bucket.messages for bucket in summary.timeline.buckets) == 700
-    assert {"decisions", "summary", "report"} == {name.split(".")[0] for name in found}
+    assert {name.split(".")[0] for name in found} == {"decisions", "summary", "report", "review"}
 
 
 def test_a_folder_gives_a_file_for_each(tmp_path, moderator):
@@ -115,7 +115,7 @@ def test_a_folder_gives_a_file_for_each(tmp_path, moderator):
     (folder / "notes.txt").write_text("not chat", encoding="utf-8")
     _, found = scanned(folder, tmp_path / "out", moderator)
     decided = {"decisions/b.csv", "decisions/day/a.jsonl.gz", "decisions/day/a.parquet"}
-    assert set(found) == {*decided, "summary.json", "report.html"}
+    assert set(found) == {*decided, "summary.json", "report.html", "review.csv"}
     assert len(found["decisions/day/a.parquet"]) == 70
     summary = Summary.load(tmp_path / "out" / "summary.json")
     assert (summary.rows, summary.source, summary.title) == (180, "3 files", "in")

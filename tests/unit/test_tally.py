@@ -1,6 +1,8 @@
 """What a summary counts, and that counting it takes no more memory for a longer file."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,8 +13,10 @@ from gounmal.files.reader import Chunk
 from gounmal.files.records import Problem, Record
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
-from gounmal.report import findings
+from gounmal.report import findings, queues, tally
 from gounmal.report.findings import Expressions, Offenders, pseudonym
+from gounmal.report.moments import Moments
+from gounmal.report.queues import Seen
 from gounmal.report.sketch import Frequent, Smallest
 from gounmal.report.tally import Tally
 from gounmal.report.timeline import Times
@@ -200,8 +204,9 @@ def test_lines_near_the_threshold_are_for_review_on_both_sides(counted):
         return (text, decision(text, *spans, scores={I: value}), "u", 0, None)
 
     summary = counted([scored(str(v), v) for v in (0.05, 0.38, 0.42, 0.49, 0.52, 0.59, 0.62, 0.9)])
-    assert [line.masked for line in summary.review] == ["0.49", "0.52", "0.42", "0.59"]
-    assert {line.threshold for line in summary.review} == {0.5}
+    near = [line for line in summary.review if "near" in line.kinds]
+    assert [line.masked for line in near] == ["0.49", "0.52", "0.42", "0.59"]
+    assert {line.threshold for line in near} == {0.5}
 
 
 def test_review_goes_by_the_rules_of_the_channel(counted):
@@ -215,21 +220,69 @@ def test_review_goes_by_the_rules_of_the_channel(counted):
     }
 
 
-def test_what_the_blocklist_decided_is_not_for_review(counted):
-    listed = Decision(
-        **{
-            **{f: getattr(decision("품절"), f) for f in Decision.__slots__},
-            "spans": (Span(0, 2, P, Source.BLOCKLIST),),
-            "flagged": True,
-            "labels": (P,),
-            "action": Action.MASK,
-            "reason": Reason.BLOCKLIST,
-            "scores": dict.fromkeys(Label, 0.45),
-        }
-    )
-    summary = counted([("품절", listed, "u", 0, None)])
-    assert summary.review == []
-    assert [line.label for line in summary.samples] == ["profanity"]
+def test_what_only_the_blocklist_found_is_for_review(counted):
+    def listed(text, score):
+        return replace(
+            decision(text),
+            spans=(Span(0, 1, I, Source.MODEL), Span(0, 2, P, Source.BLOCKLIST)),
+            flagged=True,
+            labels=(P,),
+            action=Action.MASK,
+            reason=Reason.BLOCKLIST,
+            scores=dict.fromkeys(Label, score),
+        )
+
+    summary = counted([(t, listed(t, s), "u", 0, None) for t, s in (("품절", 0.45), ("매진", 0.9))])
+    kinds = {line.masked: line.kinds for line in summary.review}
+    assert kinds == {"품절": ["disagreement", "flagged"], "매진": ["flagged"]}
+    assert [line.label for line in summary.samples] == ["profanity", "profanity"]
+
+
+def test_random_samples_are_of_rows_and_each_text_is_shown_once(counted, monkeypatch):
+    good, bad = decision("좋아", reason=Reason.CLEAN), decision("바보", (0, 2, I))
+    rows = [("좋아", good, f"u{i}", i, None) for i in range(7)]
+    rows += [("바보", bad, "kim", 5, None)] * 3 + [("바보", bad, "kim", 6, None)]
+    summary = counted(rows)
+    found = {line.masked: (line.kinds, line.drawn, line.row) for line in summary.review}
+    assert found == {"좋아": (["unflagged"], 7, 1), "바보": (["flagged"], 2, 8)}
+    monkeypatch.setattr(tally, "DRAWN", 5)
+    monkeypatch.setattr(queues, "DRAWN", 5)
+    assert {line.masked: line.drawn for line in counted(rows).review} == {"좋아": 5, "바보": 2}
+
+
+def test_peaks_come_with_what_was_said(counted):
+    good, bad = decision("좋아", reason=Reason.CLEAN), decision("바보", (0, 2, I))
+    rows = [("좋아", good, f"u{i}", i, None) for i in range(0, 600, 7)]
+    rows += [("바보", bad, f"u{i}", i, None) for i in (*range(130, 150), 400)]
+    first, second = counted(rows).timeline.peaks
+    assert (first.offset_s, first.flagged, second.flagged) == (120, 20, 1)
+    assert Counter(line.masked for line in first.lines) == {"바보": 5, "좋아": 3}
+    assert all(120 <= line.offset_s < 180 for line in first.lines)
+    assert first.lines == sorted(first.lines, key=lambda line: line.offset_s)
+    assert [line.masked for line in second.lines if line.action == "hold"] == ["바보"]
+
+
+CELLS = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 10**6), st.booleans()), unique_by=lambda c: c[1]
+)
+
+
+@given(st.lists(CELLS, max_size=4), st.integers(0, 3))
+def test_moments_merge_whatever_the_width_of_their_buckets(parts, doublings):
+    """Counted in one piece in wide buckets, or in parts in narrow ones and merged."""
+    whole, merged = Moments(60 << doublings), Moments(60 << doublings)
+    for number, part in enumerate(parts):
+        own = Moments(60)
+        for cell, rank, flagged in part:
+            seen = Seen(rank, cell * 60.0, str(rank), "hold", "insult", 0.9, 0.5, 0.4, "", number)
+            own.add(cell, rank, seen, flagged=flagged)
+            whole.add(cell >> doublings, rank, seen, flagged=flagged)
+        merged.merge_dict(json.loads(json.dumps(own.to_dict())), file=number, rows=0)
+    cells = range(41)
+    places = [[line.place for line in found.lines(c)] for found in (whole, merged) for c in cells]
+    if len({rank for part in parts for _, rank, _ in part}) == sum(map(len, parts)):
+        assert places[: len(cells)] == places[len(cells) :]
+    assert all(len(lines) <= 8 for lines in places)
 
 
 def test_lists_are_as_long_as_a_report_can_use(counted):
@@ -241,6 +294,8 @@ def test_lists_are_as_long_as_a_report_can_use(counted):
     summary = counted(rows)
     assert len(summary.expressions) == findings.SHOWN_EXPRESSIONS
     assert len(summary.offenders) == findings.SHOWN_USERS
-    assert len(summary.samples) == findings.SAMPLES
-    assert len(summary.review) == findings.REVIEWS
+    assert len(summary.samples) == queues.SAMPLES
+    kinds = Counter(kind for line in summary.review for kind in line.kinds)
+    assert kinds == {"near": queues.REVIEWS, "flagged": queues.DRAWN}
+    assert sum(line.drawn for line in summary.review) == queues.DRAWN
     assert summary.expressions_error == 0
