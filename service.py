@@ -31,7 +31,7 @@ from gounmal.api.openapi import Document
 from gounmal.config import SERVICE, Settings, read_configuration
 from gounmal.errors import GounmalError
 from gounmal.gate.exposure import Exposure, asked_host
-from gounmal.gate.gate import Gate
+from gounmal.gate.gate import Gate, bound_connections
 from gounmal.gate.limits import spend
 from gounmal.jobs.service import Jobs
 from gounmal.jobs.settings import JobSettings
@@ -90,6 +90,7 @@ with one_line():
     # A remote scorer fills a core of its own.
     CONFIGURATION = read_configuration(HERE / "configuration.yaml", beside=int(SETTINGS.remote))
     JOBS = Jobs(JobSettings.read())
+bound_connections()
 
 KIND: Any = Fronted
 SCORER: Any = None

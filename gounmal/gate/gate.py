@@ -44,7 +44,7 @@ OPEN = ("/livez", "/readyz", "/healthz")
 MAX_BODY_BYTES = 1 << 24
 """Of a body, where no door says another number."""
 
-MAX_BUFFERED_BYTES = 1 << 28
+MAX_BUFFERED_BYTES = 1 << 26
 """Of all bodies that are being read and answered; one that does not say its length counts as the
 longest that its door allows."""
 

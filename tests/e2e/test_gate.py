@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -237,14 +239,45 @@ async def test_a_rate_holds_on_every_door(environment):
             assert time.monotonic() - begun > 0.5  # 39 at once, 21 more at 20 a second
 
 
-def test_headers_that_never_end_hold_nobody_else_up(server):
-    """What the server below does not limit (docs/security.md) costs one connection, no more."""
+@pytest.mark.slow
+async def test_slow_headers_hold_nobody_up_and_are_cut_off(environment):
+    """200 connections with a byte of header a second, while chat goes on."""
+    with environment.serving("gounmal", "serve") as server:
+        address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        slow = [await asyncio.open_connection(*address) for _ in range(200)]
+        cut = [asyncio.ensure_future(reader.read()) for reader, _ in slow]
+        for _, writer in slow:
+            writer.write(b"POST /moderate HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ")
+        begun = time.monotonic()
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            while not all(one.done() for one in cut):
+                assert time.monotonic() - begun < 30
+                asked = time.monotonic()
+                answer = await client.post("/moderate", json={"text": "안녕"})
+                assert answer.status_code == 200
+                assert time.monotonic() - asked < 5
+                for (_, writer), one in zip(slow, cut, strict=True):
+                    if not one.done():
+                        writer.write(b"a")
+                await asyncio.sleep(1)
+            metrics = (await client.get("/metrics")).text
+        assert time.monotonic() - begun > 8
+        answers = [one.exception() or one.result() for one in cut]
+        assert all(isinstance(one, OSError) or one.startswith(b"HTTP/1.1 408") for one in answers)
+        [refused] = re.findall(
+            r'^gounmal_refused_total\{status="408"\} (\S+)$', metrics, re.MULTILINE
+        )
+        assert float(refused) == 200
+        for _, writer in slow:
+            writer.close()
+
+
+def test_a_header_of_a_megabyte_is_not_kept(server):
     address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
-    slow = [socket.create_connection(address) for _ in range(50)]
-    try:
-        for connection in slow:
-            connection.sendall(b"POST /moderate HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ")
-        assert httpx.post(server.url + "/moderate", json={"text": "안녕"}).status_code == 200
-    finally:
-        for connection in slow:
-            connection.close()
+    with socket.create_connection(address, timeout=5) as client:
+        with suppress(OSError):  # hung up before all of it was sent
+            client.sendall(b"POST /moderate HTTP/1.1\r\nx-long: " + b"a" * (1 << 20))
+        with suppress(ConnectionResetError):
+            while answer := client.recv(4096):
+                assert answer.startswith(b"HTTP/1.1 431")
+    assert httpx.post(server.url + "/moderate", json={"text": "안녕"}).status_code == 200

@@ -142,7 +142,7 @@ def test_the_autoscaler_asks_for_what_the_adapter_gives_from_what_there_is():
     [rule] = yaml.safe_load(config["data"]["config.yaml"])["rules"]
     assert metrics == [rule["name"]["as"]]
     histogram = rule["name"]["matches"].removeprefix("gounmal_").removesuffix("_bucket")
-    exposition = (ROOT / "gounmal" / "exposition.py").read_text(encoding="utf-8")
+    exposition = (ROOT / "gounmal" / "online" / "exposition.py").read_text(encoding="utf-8")
     assert f'self._histogram("{histogram}"' in exposition
 
 
