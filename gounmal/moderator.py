@@ -8,24 +8,41 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from gounmal.policy import Policy, decide, exempt
+from gounmal.policy import Policy, decide, exempt, harmless, is_listed, limits_of, shown
 from gounmal.schema import LABELS, Decision, Label, Message, Mode
 from gounmal.text.normalize import Normalized, normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
 class Scored:
-    """What a scorer says of one text."""
+    """What a scorer says of one text.
 
-    scores: NDArray[np.float32]
-    """float32[n_labels], calibrated probabilities in the order of `LABELS`."""
-    evidence: NDArray[np.float32]
-    """float32[len(text), n_labels], for each code point of the original."""
+    Args:
+        scores: float32[n_labels], calibrated probabilities in the order of `LABELS`.
+        evidence: float32[len(text), n_labels], for each code point of the original; or what works
+            it out when it is asked for, which is so for the few messages that are flagged.
+    """
+
+    __slots__ = ("_evidence", "scores")
+
+    def __init__(
+        self,
+        scores: NDArray[np.float32],
+        evidence: NDArray[np.float32] | Callable[[], NDArray[np.float32]],
+    ) -> None:
+        self.scores = scores
+        self._evidence = evidence
+
+    @property
+    def evidence(self) -> NDArray[np.float32]:
+        """How much each code point speaks for each label: float32[len(text), n_labels]."""
+        if callable(self._evidence):
+            self._evidence = self._evidence()
+        return self._evidence
 
 
 class Scorer(Protocol):
@@ -51,9 +68,9 @@ class Scorer(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a message: frozen, it would take twice as long to make
 class Prepared:
-    """A message on its way to the scorer."""
+    """A message on its way to the scorer. Never changed."""
 
     message: Message
     policy: Policy
@@ -100,7 +117,7 @@ class Moderator:
         """
         prepared = [self.prepare(m if isinstance(m, Message) else Message(m)) for m in messages]
         scored = self.score(prepared)
-        return [self.decide(p, s) for p, s in zip(prepared, scored, strict=True)]
+        return self.decide_many(prepared, scored)
 
     def prepare(self, message: Message) -> Prepared:
         """Normalise one message."""
@@ -126,6 +143,37 @@ class Moderator:
 
     def decide(self, prepared: Prepared, scored: Scored) -> Decision:
         """Apply the policy to one scored message."""
+        return self.decide_many([prepared], [scored])[0]
+
+    def decide_many(self, prepared: Sequence[Prepared], scored: Sequence[Scored]) -> list[Decision]:
+        """Apply the policy to scored messages: one Decision each, in order.
+
+        Most chat is harmless: all scores are compared with the thresholds at once, and only what
+        reaches one, or may be on a blocklist, is looked into by `policy.decide`.
+        """
+        if not prepared:
+            return []
+        values = shown(np.array([one.scores for one in scored]))
+        reached: list[bool] = np.any(values >= self._limits(prepared), axis=1).tolist()
+        tag = self.scorer.tag
+        return [
+            self._looked_into(p, s)
+            if look or (p.policy.blocklist and is_listed(p.normalized, p.policy))
+            else harmless(p.message, p.normalized, row, policy=p.policy, model=tag)
+            for p, s, row, look in zip(
+                prepared, scored, values.tolist(), reached, strict=True
+            )
+        ]
+
+    def _limits(self, prepared: Sequence[Prepared]) -> NDArray[np.float64]:
+        """The thresholds for each message, or float64[1, n_labels] where they are all the same."""
+        policies = {id(p.policy): p.policy for p in prepared}
+        limits = {i: limits_of(one, self.scorer.thresholds) for i, one in policies.items()}
+        if len(limits) == 1:
+            return np.array(list(limits.values()))
+        return np.array([limits[id(p.policy)] for p in prepared])
+
+    def _looked_into(self, prepared: Prepared, scored: Scored) -> Decision:
         return decide(
             prepared.message,
             prepared.normalized,

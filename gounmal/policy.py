@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gounmal.text.normalize import Normalized
@@ -33,6 +33,8 @@ DEFAULT_ACTIONS = {
 
 SCORE_DIGITS = 4
 """Scores are rounded before they are compared, so that what is shown is what was decided on."""
+
+_UNITS = np.float64(10**SCORE_DIGITS)
 
 _HATEFUL = tuple(i for i, label in enumerate(LABELS) if Label.HATE in {label, label.parent})
 """Where `hate` and its kinds stand, itself first."""
@@ -142,9 +144,6 @@ class Policy:
         return self.actions[label.parent] if label.parent else Action.ALLOW
 
 
-_NO_LABELS: tuple[Label, ...] = ()
-
-
 def exempt(normalized: Normalized, policy: Policy) -> str:
     """The text as the model gets to see it: allowlisted expressions blanked, same length."""
     text = normalized.original
@@ -177,38 +176,70 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         policy: the rules of the message's channel.
         model: store tag of the model.
     """
-    limits = {**thresholds[policy.mode], **policy.thresholds}
-    rounded = [round(score, SCORE_DIGITS) for score in scores.tolist()]
-    # A hostile line about a group is hateful, whichever of the two heads saw it first.
-    rounded[_HATEFUL[0]] = max([rounded[i] for i in _HATEFUL])
-    values = dict(zip(LABELS, rounded, strict=True))
-    found = {label for label, value in values.items() if value >= limits[label]}
+    limits = limits_of(policy, thresholds)
+    values = shown(scores[None])[0].tolist()
+    found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
     listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
-    spans, labels = listed, _NO_LABELS
-    if found or listed:
-        found |= {label.parent for label in found if label.parent}
-        spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
-        spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
-        flagged = found | {span.label for span in listed}
-        labels = tuple(label for label in LABELS if label in flagged)
-    if listed:
-        reason = Reason.BLOCKLIST
-    elif labels:
-        reason = Reason.MODEL
-    else:
-        reason = Reason.CLEAN if normalized.visible else Reason.EMPTY
+    if not found and not listed:
+        return harmless(message, normalized, values, policy=policy, model=model)
+    found |= {label.parent for label in found if label.parent}
+    spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
+    spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
+    flagged = found | {span.label for span in listed}
+    labels = tuple(label for label in LABELS if label in flagged)
     return Decision(
         id=message.id,
-        action=max((policy.action(label) for label in labels), key=_severity, default=Action.ALLOW),
-        flagged=bool(labels),
+        action=max((policy.action(label) for label in labels), key=_severity),
+        flagged=True,
         labels=labels,
-        scores=values,
+        scores=dict(zip(LABELS, values, strict=True)),
         spans=tuple(spans),
         masked=_mask(message.text, spans),
-        reason=reason,
+        reason=Reason.BLOCKLIST if listed else Reason.MODEL,
         model=model,
         mode=policy.mode,
     )
+
+
+def harmless(
+    message: Message, normalized: Normalized, values: list[float], *, policy: Policy, model: str
+) -> Decision:
+    """The Decision on a message in which nothing was found; `values` are those of `shown`."""
+    return Decision(  # by position, which takes less time than by keyword: most chat is this
+        Action.ALLOW,
+        False,
+        (),
+        dict(zip(LABELS, values, strict=True)),
+        (),
+        message.text,
+        Reason.CLEAN if normalized.visible else Reason.EMPTY,
+        model,
+        policy.mode,
+        message.id,
+    )
+
+
+def is_listed(normalized: Normalized, policy: Policy) -> bool:
+    """Is a blocklisted expression anywhere in the text?"""
+    texts = [view.text for view in normalized.views]
+    return any(expression in text for expression, _ in policy.blocklist for text in texts)
+
+
+def limits_of(policy: Policy, thresholds: Mapping[Mode, Mapping[Label, float]]) -> list[float]:
+    """The thresholds in force, in the order of `LABELS`."""
+    limits = {**thresholds[policy.mode], **policy.thresholds}
+    return [limits[label] for label in LABELS]
+
+
+def shown(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores as they are shown and decided on: float32[n, labels] → float64[n, labels].
+
+    Rounded as Python's `round` does: a float32 times 10⁴ is exact in float64.
+    """
+    values = np.rint(scores * np.float64(_UNITS)) / _UNITS
+    # A hostile line about a group is hateful, whichever of the two heads saw it first.
+    values[:, _HATEFUL[0]] = values[:, _HATEFUL].max(axis=1)
+    return values
 
 
 def _severity(action: Action) -> int:

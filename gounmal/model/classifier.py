@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -167,7 +168,7 @@ class Classifier:
             return []
         out: list[Scored | None] = [None] * len(texts)
         for row, scores, tokens in self.forward(self.encoder.encode(texts)):
-            out[row] = Scored(scores, self.encoder.project(texts[row], tokens))
+            out[row] = Scored(scores, partial(self.encoder.project, texts[row], tokens))
         return [scored for scored in out if scored is not None]
 
     def forward(self, encoded: Encoded) -> Iterator[Row]:

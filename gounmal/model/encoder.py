@@ -51,48 +51,50 @@ _FOLDS = (
 """Consonants, then vowels, that evasive spelling swaps for each other."""
 
 
-def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """The up to three jamo of each BMP code point, plain and folded: uint32[65536, 3], 0 = none."""
-    plain = np.zeros((0x10000, 3), np.uint32)
+def _tables() -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]:
+    """The up to three jamo of each BMP code point.
+
+    Returns:
+        uint64[2, 65536, 3], plain and folded, 0 for none; bool[65536, 3], which of them there are;
+        int64[65536], how many.
+    """
+    plain = np.zeros((0x10000, 3), np.uint64)
     plain[:, 0] = np.arange(0x10000)
     syllables = np.arange(11172)
-    cho = np.array([0 if c == "ㅇ" else ord(c) for c in _CHO], np.uint32)
-    jung = np.array([ord(c) for c in _JUNG], np.uint32)
-    jong = np.array([ord(c) for c in _JONG], np.uint32)
+    cho = np.array([0 if c == "ㅇ" else ord(c) for c in _CHO], np.uint64)
+    jung = np.array([ord(c) for c in _JUNG], np.uint64)
+    jong = np.array([ord(c) for c in _JONG], np.uint64)
     plain[0xAC00:0xD7A4, 0] = cho[syllables // 588]
     plain[0xAC00:0xD7A4, 1] = jung[syllables // 28 % 21]
     plain[0xAC00:0xD7A4, 2] = jong[syllables % 28]
-    fold = np.arange(0x10000, dtype=np.uint32)
+    fold = np.arange(0x10000, dtype=np.uint64)
     for group in _FOLDS:
         for character in group:
             fold[ord(character)] = ord(group[0])
-    return plain, fold[plain]
+    has = plain != 0
+    # Boundaries count twice, so that three of them fill the longest jamo window.
+    has[ord(_BOUNDARY), 1] = True
+    return np.stack((plain, fold[plain])), has, has.sum(axis=1)
 
 
-_PLAIN, _FOLDED = _tables()
+_JAMO, _HAS, _COUNT = _tables()
 
-
-def _powers(orders: Sequence[int], width: int) -> NDArray[np.uint64]:
-    """uint64[width, len(orders)]: a window times this gives the polynomial hash of each n-gram."""
-    base = 0x9E3779B97F4A7C15
-    matrix = np.zeros((width, len(orders)), np.uint64)
-    for column, order in enumerate(orders):
-        for back in range(order):
-            matrix[width - 1 - back, column] = pow(base, back + 1, 2**64)
-    return matrix
-
-
-_CHAR_POWERS = _powers(CHAR_ORDERS, 4)
-_JAMO_POWERS = _powers(JAMO_ORDERS, 6)
-_VOWEL_POWERS = _powers(VOWEL_ORDERS, 6)
-_FOLDED_POWERS = _powers(FOLDED_ORDERS, 6)
-_WINDOW_4 = np.arange(-3, 1)
-_WINDOW_6 = np.arange(-5, 1)
+_BASE = 0x9E3779B97F4A7C15
+_LONGEST = 6
+_BACK = np.arange(_LONGEST)[:, None]
+_POWERS = np.array([[pow(_BASE, back + 1, 2**64)] for back in range(_LONGEST)], np.uint64)
+"""uint64[6, 1]: what a character so far back is multiplied by in the polynomial hash."""
+_FAMILIES = (CHAR_ORDERS, JAMO_ORDERS, VOWEL_ORDERS, FOLDED_ORDERS)
+_ROWS = np.concatenate(
+    [len(_FAMILIES) * (np.array(o) - 1) + family for family, o in enumerate(_FAMILIES)]
+)
+"""Which of the hashes are features: those of order n of a family stand in row 4(n - 1) + family."""
 # A salt for each n-gram family keeps a character 3-gram apart from a jamo 3-gram.
 _SALTS = np.arange(1, N_FEATURES + 1, dtype=np.uint64) * np.uint64(0xD1B54A32D192ED03)
 # Vowel-final jamo n-grams and syllable-final ones are the same kind of thing.
 _VOWEL_AT = len(CHAR_ORDERS) + len(JAMO_ORDERS)
-_SALTS[_VOWEL_AT : _VOWEL_AT + len(VOWEL_ORDERS)] = _SALTS[4 : 4 + len(VOWEL_ORDERS)]
+_VOWELS = slice(_VOWEL_AT, _VOWEL_AT + len(VOWEL_ORDERS))
+_SALTS[_VOWELS] = _SALTS[4 : 4 + len(VOWEL_ORDERS)]
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _SHIFT = np.uint64(32)
 
@@ -119,8 +121,10 @@ class Encoded:
         starts = (np.cumsum(self.lengths) - self.lengths)[rows]
         position = np.arange(max(1, int(lengths.max(initial=0))))
         inside = position < lengths[:, None]
-        ids = np.zeros((*inside.shape, *self.ids.shape[1:]), np.int32)
-        ids[inside] = self.ids[(starts[:, None] + position)[inside]]
+        # Rows past the last one are padding, too: "clip" spares numpy the check.
+        ids = self.ids.take(starts[:, None] + position, axis=0, mode="clip")
+        if not inside.all():
+            ids[~inside] = 0
         return ids, inside[..., None].astype(np.float32)
 
 
@@ -166,31 +170,28 @@ def hash_features(sequences: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray
     starts = np.cumsum(lengths + _PAD) - lengths
     tokens = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
-    narrow = np.minimum(codes, 0xFFFF)
-    parts = _PLAIN[narrow]
-    has = parts != 0
-    # Boundaries count twice, so that three of them fill the longest jamo window.
-    has[:, 1] |= codes == ord(_BOUNDARY)
-    stream = parts[has]
-    folded = _FOLDED[narrow][has]
-    ends = np.cumsum(has.sum(1)) - 1
-    last = ends[tokens]
+    narrow = np.minimum(codes, 0xFFFF).astype(np.intp)
+    has = _HAS[narrow]
+    plain, folded = _JAMO[:, narrow][:, has]
+    last = (np.cumsum(_COUNT[narrow]) - 1)[tokens]
     coda = has[tokens, 2]
-    vowel = last - coda
 
-    hashes = np.concatenate(
-        (
-            codes[tokens[:, None] + _WINDOW_4].astype(np.uint64) @ _CHAR_POWERS,
-            stream[last[:, None] + _WINDOW_6].astype(np.uint64) @ _JAMO_POWERS,
-            stream[vowel[:, None] + _WINDOW_6].astype(np.uint64) @ _VOWEL_POWERS,
-            folded[last[:, None] + _WINDOW_6].astype(np.uint64) @ _FOLDED_POWERS,
-        ),
-        axis=1,
-    )
-    mixed = ((hashes + _SALTS) ^ ((hashes + _SALTS) >> _SHIFT)) * _MIX
-    keys = (mixed >> _SHIFT).astype(np.uint32)
-    keys[~coda, _VOWEL_AT : _VOWEL_AT + len(VOWEL_ORDERS)] = 0
-    return keys, lengths
+    # One stream of characters, jamo and folded jamo, and where in it the n-grams of each family
+    # end: so all of them are hashed together, in few steps, which is what a lone message pays for.
+    stream = np.concatenate((codes, plain, folded))
+    jamo = len(codes)
+    ends = np.concatenate((tokens, last + jamo, last + (jamo - coda), last + (jamo + len(plain))))
+    hashes = stream[ends - _BACK]
+    hashes *= _POWERS
+    # The sum of the first n products is the hash of the n-gram.
+    np.add.accumulate(hashes, axis=0, out=hashes)
+    keys = hashes.reshape(_LONGEST * len(_FAMILIES), len(tokens))[_ROWS]
+    keys += _SALTS[:, None]
+    keys ^= keys >> _SHIFT
+    keys *= _MIX
+    keys >>= _SHIFT
+    keys[_VOWELS] *= coda
+    return keys.T.astype(np.uint32, order="C"), lengths
 
 
 class Vocabulary:
@@ -223,15 +224,18 @@ class Vocabulary:
     def project(self, text: Normalized, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Encoder.project`."""
         size = len(text.original)
-        identity = range(size)
-        if text.skeleton is None and tuple(text.canonical.starts) == tuple(identity):
+        view = text.canonical
+        plain = len(view.text) == size and view.is_identity
+        if plain and text.skeleton is None:
             return tokens[:size]
         out = np.zeros((size, tokens.shape[1]), np.float32)
-        first = 0
-        for view in text.views:
-            values = tokens[first : first + len(view.text)]
-            spread(out, values, view.starts, view.ends)
-            first += len(view.text) + 1  # the separator
+        if plain:
+            out[:] = tokens[:size]
+        else:
+            spread(out, tokens[: len(view.text)], view.starts, view.ends)
+        if text.skeleton is not None:
+            first = len(view.text) + 1  # the separator
+            spread(out, tokens[first:], text.skeleton.starts, text.skeleton.ends)
         return out
 
 
@@ -243,7 +247,8 @@ def spread(
 ) -> None:
     """Raise `out[starts[i]:ends[i]]` to `values[i]` at least, for each i."""
     for value, start, end in zip(values, starts, ends, strict=True):
-        np.maximum(out[start:end], value, out=out[start:end])
+        stretch = out[start:end]
+        np.maximum(stretch, value, out=stretch)
 
 
 def slots(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:

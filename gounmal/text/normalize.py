@@ -63,9 +63,9 @@ _KEPT = {"Ŀ": "ŀ", "ŀ": "ŀ"}
 """Letters used for their shape, which NFKC would take apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as `View`
 class Normalized:
-    """A text and its views."""
+    """A text and its views. Never changed."""
 
     original: str
     canonical: View
@@ -107,8 +107,8 @@ def normalize(text: str) -> Normalized:
 def canonical(text: str) -> View:
     """The canonical view: jamo composed, forms and case folded, the invisible and repeats gone."""
     if _ORDINARY.fullmatch(text):
-        return _without_repeats(View.identity(text))
-    return _without_repeats(rewrite(_folded(text), _SPACES, _one_space))
+        return rewrite(View.identity(text), _REPEATS, _shortened)
+    return rewrite(rewrite(_folded(text), _SPACES, _one_space), _REPEATS, _shortened)
 
 
 def _folded(text: str) -> View:
@@ -152,10 +152,6 @@ def _fold_character(character: str) -> str:
         folded = folded[1:-1]  # ㈎ is 가 in a box, as ㉮ is
     folded = unicodedata.normalize("NFKC", folded.casefold())
     return folded.translate(_TO_COMPATIBILITY)
-
-
-def _without_repeats(view: View) -> View:
-    return rewrite(view, _REPEATS, _shortened)
 
 
 def _shortened(match: re.Match[str]) -> list[Piece]:

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 Piece = tuple[str, int, int]
 """New characters, and the stretch `[start, end)` of the old view that each of them stands for."""
 
-_IDENTITY = tuple(range(4_097))
-"""Offsets of texts in which nothing moved: slices of it are cheaper than counting again."""
+_SHORT = 128
+_STARTS = [tuple(range(n)) for n in range(_SHORT)]
+_ENDS = [tuple(range(1, n + 1)) for n in range(_SHORT)]
+"""Offsets of short texts in which nothing moved: shared, which spares making them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a message: frozen, it would take twice as long to make
 class View:
-    """One form of a text; character `i` stands for `original[starts[i]:ends[i]]`."""
+    """One form of a text; character `i` stands for `original[starts[i]:ends[i]]`. Never changed."""
 
     text: str
     starts: tuple[int, ...]
@@ -32,9 +34,15 @@ class View:
     def identity(cls, text: str) -> View:
         """The view in which every character stands for itself."""
         n = len(text)
-        if n < len(_IDENTITY):
-            return cls(text, _IDENTITY[:n], _IDENTITY[1 : n + 1])
+        if n < _SHORT:
+            return cls(text, _STARTS[n], _ENDS[n])
         return cls(text, tuple(range(n)), tuple(range(1, n + 1)))
+
+    @property
+    def is_identity(self) -> bool:
+        """Does every character stand for itself, as far as this view goes?"""
+        n = len(self.starts)
+        return self.starts == (_STARTS[n] if n < _SHORT else tuple(range(n)))
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """The code points of the original that characters `[start, end)` of this view stand for.
@@ -55,6 +63,8 @@ def rewrite(
         edit: gets a match; returns what replaces it, left to right, or None to leave it alone.
             Characters of the match that no piece covers vanish.
     """
+    if not pattern.search(view.text):  # the rule: nothing to set up
+        return view
     text: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
