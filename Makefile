@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train bench bento image image-test release clean
+.PHONY: help serve test check format train bench bento image image-test release audit fuzz clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,20 @@ image-test: $(SERVE_ENV)/.ready $(DEPLOY_ENV)/.ready  ## build it and try it, an
 
 release: $(SERVE_ENV)/.ready  ## wheel, Bento, image, bill of materials and checksums into dist/
 	@IMAGE=$(IMAGE) deploy/image/release.sh
+
+AUDIT_ENV := runs/audit
+PIP_AUDIT := pip-audit==2.10.1
+
+audit:  ## known holes in the locked packages, by PyPI's advisories (AUDIT="-s osv": by OSV's)
+	@[ -e $(AUDIT_ENV)/$(PIP_AUDIT) ] || { $(PYTHON) -m venv $(AUDIT_ENV) && \
+	  $(AUDIT_ENV)/bin/pip install --quiet $(PIP_AUDIT) && touch $(AUDIT_ENV)/$(PIP_AUDIT); }
+	# Strict: where a mirror knows no advisories, it would find none and call that good.
+	$(AUDIT_ENV)/bin/pip-audit $(AUDIT) --strict --disable-pip --require-hashes -r requirements/serve.txt
+	$(AUDIT_ENV)/bin/pip-audit $(AUDIT) --strict --disable-pip --no-deps -r requirements/dev.txt
+
+fuzz: $(SERVE_ENV)/.ready $(DEV_ENV)/.ready  ## some 10,000 cases of schemathesis against a served Bento
+	GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) GOUNMAL_SCHEMATHESIS_EXAMPLES=$(or $(CASES),2500) \
+	  $(DEV)/pytest tests/e2e/test_openapi.py -k documented -s
 
 clean:  ## remove the environments and caches (the Bento store stays)
 	rm -rf $(SERVE_ENV) $(DEV_ENV) $(DEPLOY_ENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
