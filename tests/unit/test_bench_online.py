@@ -17,6 +17,7 @@ import uvicorn
 from benchmarks.online import chart, environments, report
 from benchmarks.online.arrivals import ARRIVALS, bursty, dispersion, poisson
 from benchmarks.online.codecs import LINES, MANY, PLAIN, ROWS, V2
+from benchmarks.online.endure import growth
 from benchmarks.online.figures import Latency, Run, outcome
 from benchmarks.online.generator import Generator
 from benchmarks.online.lines import chat, repeats
@@ -339,3 +340,7 @@ def test_rates_tried_twice_are_one_point():
         for rate, p99, late in [(10, 4, False), (20, 9, False), (20, 30, False), (40, 80, True)]
     ]
     assert chart.curve({"probes": tried}) == [(10, 4), (20, 30), (40, 1_000)]
+
+
+def test_growth_is_of_the_end_over_the_second_tenth():
+    assert growth([50, *[100] * 18, 110]) == pytest.approx(0.1)
