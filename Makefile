@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train bench bento image image-test release audit fuzz clean
+.PHONY: help serve test clusters-test airflow-test check format train bench bench-online bench-batch bento image image-test release audit fuzz clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,20 @@ format: $(DEV_ENV)/.ready  ## let ruff rewrite what it can
 	$(DEV)/ruff format .
 	$(DEV)/ruff check --fix .
 
+CLUSTERS_ENV := runs/clusters-env
+
+$(CLUSTERS_ENV)/.ready: requirements/clusters.txt $(SERVE_ENV)/.ready
+	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(CLUSTERS_ENV)
+	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --require-hashes -r $<
+	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --no-deps -e .
+	touch $@
+
+clusters-test: $(CLUSTERS_ENV)/.ready  ## hold Spark and Ray to a scan; wants Java 17
+	GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) $(CLUSTERS_ENV)/bin/python -m pytest tests/clusters $(ARGS)
+
+airflow-test: $(SERVE_ENV)/.ready  ## run the DAG under Airflow 3, against a service on PORT
+	PORT=$(PORT) GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) deploy/airflow/try.sh
+
 train: $(DEV_ENV)/.ready  ## train, evaluate and export the model from DATA
 	$(DEV)/python -m train --data $(DATA)
 
@@ -52,6 +66,12 @@ bench: $(DEV_ENV)/.ready  ## compare engines, and the model with filters, on DAT
 	$(DEV)/pip install --quiet -r requirements/bench.txt
 	$(DEV)/python -m benchmarks.engine.measure
 	$(DEV)/python -m benchmarks.quality.compare --data $(DATA)
+
+bench-online: $(SERVE_ENV)/.ready $(DEV_ENV)/.ready  ## compare ways to serve, on two idle cores (40 min; installs 5 GB)
+	OMP_NUM_THREADS=1 $(DEV)/python -m benchmarks.online.compare
+
+bench-batch: $(DEV_ENV)/.ready  ## scans and jobs at scale, on an idle machine (25 min)
+	$(DEV)/python -m benchmarks.batch.suite
 
 bento: $(SERVE_ENV)/.ready  ## build the Bento with its model in it
 	$(SERVE)/gounmal models import models/gounmal-ko

@@ -6,7 +6,8 @@ What depends on the shipped model is in the documents by this script only:
 
 - the output in every `console` block, whose commands begin with `$ `. A block of another language
   that begins with a comment such as `# client.py` is the file of that name for them;
-- everything between the `results` markers, from the model's metrics.json;
+- everything between the `results` markers, from the model's metrics.json, and between the `online`
+  markers, from benchmarks/online/results.json;
 - the pictures of the report, where Chromium is installed.
 
 The serving environment (`.venv`) must be there; commands run against a service and a Bento store of
@@ -37,12 +38,14 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from train.readme import WORDS, release, results  # noqa: E402  (found by the line above)
+from benchmarks.online.report import HEADS, brief  # noqa: E402  (found by the line above)
+from train.readme import WORDS, release, results  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ARTIFACT = ROOT / "models" / "gounmal-ko"
+ONLINE = ROOT / "benchmarks" / "online" / "results.json"
 PICTURES = {"README.md": "report.png", "README.ko.md": "report.ko.png"}
 WIDTH = 100
 """Columns of the terminal that commands write to."""
@@ -51,12 +54,17 @@ START_TIMEOUT_S = 60
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(?:#|//) ([\w.-]+\.\w+)\n")
-RESULTS = re.compile(r"(<!-- results:begin -->\n).*?(<!-- results:end -->)", re.DOTALL)
+def with_results(text: str, content: str, *, of: str = "results") -> str:
+    """The document with other results between the markers of this name."""
+    between = re.compile(rf"(<!-- {of}:begin -->\n).*?(<!-- {of}:end -->)", re.DOTALL)
+    return between.sub(lambda match: match[1] + content + match[2], text)
 
 
-def with_results(text: str, content: str) -> str:
-    """The document with other results."""
-    return RESULTS.sub(lambda match: match[1] + content + match[2], text)
+def measured(text: str, name: str, metrics: Mapping[str, Any]) -> str:
+    """A README with what was measured: the model's quality, and serving beside others."""
+    text = with_results(text, results(metrics, WORDS[name]))
+    online = json.loads(ONLINE.read_bytes())
+    return with_results(text, brief(online, HEADS[name]) + "\n", of="online")
 
 
 def commands(block: str) -> list[str]:
@@ -216,9 +224,7 @@ def main(port: int) -> None:
                 folder = Path(place) / name
                 folder.mkdir()
                 document = ROOT / name
-                text = with_results(
-                    document.read_text(encoding="utf-8"), results(metrics, WORDS[name])
-                )
+                text = measured(document.read_text(encoding="utf-8"), name, metrics)
                 text = with_outputs(text, folder, port=port, env=env)
                 document.write_text(text, encoding="utf-8")
                 if shutil.which("chromium"):

@@ -23,6 +23,30 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+HEADS = {
+    "README.md": ["", "rate, requests/s", "bursty", "alone: p50 / p99, ms", "CPU s per 1,000 lines"],
+    "README.ko.md": ["", "초당 요청", "몰릴 때", "단독 p50 / p99, ms", "1,000줄당 CPU 초"],
+}
+
+
+def brief(results: Mapping[str, Any], head: Sequence[str]) -> str:
+    """The table for a README: who answers single lines, the fastest first."""
+    found = [one for one in results["contenders"] if "server" in one]
+    rows = []
+    for one in sorted(found, key=lambda one: -one["server"]["poisson"]):
+        single = one["single_stream"] or {}
+        rows.append(
+            [
+                one["name"],
+                f"{one['server']['poisson']:,.0f}",
+                f"{one['server']['bursty']:,.0f}",
+                " / ".join(_ms(single.get(key)) for key in ("p50", "p99")),
+                _ms(one["offline"]["cpu_s_per_1000_lines"]),
+            ]
+        )
+    return table(head, rows)
+
+
 def _head(results: Mapping[str, Any]) -> str:
     cores, lines = results["cores"], results["lines"]
     text = f"""`{results["model"]}` on {results["machine"]["processor"]}. Each contender serves the
