@@ -4,8 +4,8 @@
 
 Serves from this environment, asks over 64 connections without pause, compares every answer, and
 looks at the memory of all of the service's processes (shared pages counted once) every two seconds.
-Growth is the median of the last tenth over that of the second tenth: by then caches are full. Writes
-endurance.json beside this file; exits with 1 after a wrong or lost answer, or growth over 5 %.
+Growth is the median of the last tenth over that of the second tenth: by then caches are full.
+Writes endurance.json; exits with 1 after a wrong or lost answer, or growth over 5 %.
 """
 
 from __future__ import annotations

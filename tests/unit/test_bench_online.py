@@ -343,4 +343,4 @@ def test_rates_tried_twice_are_one_point():
 
 
 def test_growth_is_of_the_end_over_the_second_tenth():
-    assert growth([50, *[100] * 18, 110]) == pytest.approx(0.1)
+    assert growth([50] * 2 + [100] * 16 + [110] * 2) == pytest.approx(0.1)
