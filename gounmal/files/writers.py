@@ -20,7 +20,7 @@ from gounmal.files.records import Problem
 from gounmal.schema import LABELS, Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gounmal.files.reader import Chunk, Input
@@ -276,10 +276,7 @@ class _Parquet:
         else:
             columns = zip(*self._flat.inputs(chunk), strict=True)
             arrays = [_strings(column) for column in columns]
-        distinct, places = _distinct(outcomes)
-        rows = pa.array(places, pa.int32())
-        decided = zip(*map(_arrow, distinct), strict=True)
-        arrays += [pa.array(c, t).take(rows) for c, t in zip(decided, _TYPES.values(), strict=True)]
+        arrays += decided(outcomes)
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         if sum(batch.num_rows for batch in self._waiting) >= GROUP_ROWS:
             self._flush()
@@ -315,8 +312,24 @@ def parquet_schema(source: Input) -> pa.Schema:
     if source.format is Format.PARQUET:
         with opened_parquet(source.path) as file:
             inputs = list(file.schema_arrow)
-    names = zip(header[-len(COLUMNS) :], _TYPES.values(), strict=True)
-    return pa.schema([*inputs, *(pa.field(name, kind) for name, kind in names)])
+    return pa.schema([*inputs, *_fields(header[-len(COLUMNS) :])])
+
+
+def decision_fields(columns: Sequence[str]) -> list[pa.Field]:
+    """The decision columns of Parquet beside input columns of these names."""
+    return _fields(decision_names(columns).values())
+
+
+def decided(outcomes: Sequence[Outcome]) -> list[pa.Array]:
+    """What was decided of at least one row, as the decision columns of Parquet."""
+    distinct, places = _distinct(outcomes)
+    rows = pa.array(places, pa.int32())
+    columns = zip(*map(_arrow, distinct), strict=True)
+    return [pa.array(c, t).take(rows) for c, t in zip(columns, _TYPES.values(), strict=True)]
+
+
+def _fields(names: Iterable[str]) -> list[pa.Field]:
+    return [pa.field(name, kind) for name, kind in zip(names, _TYPES.values(), strict=True)]
 
 
 def _arrow(outcome: Outcome) -> tuple[Any, ...]:

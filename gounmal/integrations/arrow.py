@@ -1,13 +1,14 @@
 """Arrow batches → the same rows with the columns that a scan adds.
 
-Spark and Ray hand a table out in pieces. A piece is to them what a shard is to a scan: judged by the
-same `Judge`, with a memory of its own for what it has seen, and written with the same columns.
+Spark and Ray hand a table out in pieces. A piece is to them what a shard is to a scan: judged by
+the same `Judge`, with a memory of its own for what it has seen, and given the same columns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gounmal.policy import Policy
+
+
+TABLE = Path("the table")
+"""For errors: there is no file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class Judged:
             InvalidInput: a column named is not there, or no text column can be told.
         """
         named = {Role.TEXT: text, Role.CHANNEL: channel}
-        roles = find_roles("table", tuple(columns), {r: n for r, n in named.items() if n})
+        roles = find_roles(TABLE, tuple(columns), {r: n for r, n in named.items() if n})
         return cls(
             model=model, policy=policy, text=roles[Role.TEXT], channel=roles.get(Role.CHANNEL)
         )
@@ -81,7 +86,7 @@ class Judged:
         moderator = Moderator(_classifier(self.model), self.policy)
         judge = Judge(moderator, text=self.text, channel=self.channel)
         for batch in batches:
-            check_text("table", batch.schema.field(self.text))
+            check_text(TABLE, batch.schema.field(self.text))
             schema = self.schema(batch.schema)
             for start in range(0, batch.num_rows, CHUNK_ROWS):
                 rows = batch.slice(start, CHUNK_ROWS)

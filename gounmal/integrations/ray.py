@@ -52,7 +52,7 @@ def moderate(  # noqa: PLR0913  (each a choice of the user's, by name)
         policy: by default the shipped rules.
         text: column, if it cannot be told by its name.
         channel: likewise, where the policy has rules for channels.
-        compute: how many actors, of one core each; by default as many as there is work and room for.
+        compute: how many actors, of one core each; by default as many as there is room for.
 
     Returns:
         The Dataset with the decision columns of a scan's Parquet.

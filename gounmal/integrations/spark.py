@@ -13,8 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.types import StructType
 
 from gounmal.files.writers import decision_fields
 from gounmal.integrations.arrow import Judged
@@ -50,6 +48,10 @@ def moderate(
     Raises:
         InvalidInput: a column named is not there, or no text column can be told.
     """
+    # Workers import this page too, and documents name it: neither has a use for a driver's types.
+    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415
+    from pyspark.sql.types import StructType  # noqa: PLC0415
+
     judged = Judged.of(frame.columns, model=model, policy=policy, text=text, channel=channel)
     added = from_arrow_schema(pa.schema(decision_fields(frame.columns)))
 
