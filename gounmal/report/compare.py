@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gounmal.report.summary import Summary
 
 
+_JUDGE = ("model", "mode", "policy")
+
+
 def compare(before: Summary, now: Summary) -> Comparison:
     """What has changed.
 
@@ -32,7 +35,7 @@ def compare(before: Summary, now: Summary) -> Comparison:
         start=before.timeline.start if before.timeline else None,
         model=before.model,
         mode=before.mode,
-        same_judge=(before.model, before.mode) == (now.model, now.mode),
+        same_judge=all(getattr(before, name) == getattr(now, name) for name in _JUDGE),
         changes=_changes(before, now),
         expressions={e.key: counts[e.key] for e in now.expressions if e.key in counts},
         offenders=[o.pseudonym for o in now.offenders if o.pseudonym in named],

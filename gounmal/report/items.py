@@ -166,7 +166,7 @@ class Comparison:
     model: str
     mode: str
     same_judge: bool
-    """Were model and mode the same? If not, a change may be theirs."""
+    """Were model, mode and policy the same? If not, a change may be theirs."""
     changes: list[Change]
     expressions: dict[str, int]
     """Key → count in the report before, of this report's expressions that it had."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from enum import StrEnum
-from operator import sub
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from gounmal.report.items import Line, ReviewLine
 from gounmal.report.sketch import Smallest
@@ -15,6 +17,8 @@ from gounmal.schema import LABELS, Action, Label, Reason, Source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from gounmal.report.timeline import Times
     from gounmal.schema import Decision
@@ -25,7 +29,11 @@ REVIEWS = 15
 """Lines for each side of the threshold, and for disagreement."""
 DRAWN = 100
 """Rows of each random sample: enough to tell a share to within a tenth."""
-REVIEW_MARGIN = 0.1
+REVIEW_MARGIN = 0.5
+"""In log-odds, as all margins here, since thresholds differ by label: a score of 0 is not as near
+to one of 0.07 as 0.43 is to one of 0.5. There, half a unit is 0.38 to 0.62."""
+_LEAST = 5e-5
+"""Scores have four digits: 0 is less than half of the last one."""
 SHOWN_CHARACTERS = 300
 """Of a line in a report; all of it is in the decisions."""
 
@@ -71,7 +79,8 @@ class Seen(NamedTuple):
         text: str = "",
     ) -> Seen:
         """What there is to say of a row."""
-        margins = _margins(decision, limits)
+        pairs = zip(decision.scores.values(), limits.values(), strict=True)
+        margins = [_log_odds(score) - _log_odds(limit) for score, limit in pairs]
         margin = max(margins)
         label = LABELS[margins.index(margin)]
         if decision.reason is Reason.BLOCKLIST:
@@ -119,7 +128,7 @@ class Lines:
         self.drawn: dict[bool, Smallest[Seen]] = {f: Smallest(DRAWN) for f in (False, True)}
         """The random samples of rows: not flagged, flagged."""
 
-    def add(
+    def add(  # noqa: PLR0913  (a text, what was decided of it, and where it stands)
         self,
         text: str,
         decision: Decision,
@@ -127,8 +136,9 @@ class Lines:
         *,
         row: int,
         seconds: float | None,
+        margin: float,
     ) -> None:
-        """Offer a distinct text with its first row.
+        """Offer a distinct text, flagged or near to it, with its first row.
 
         Args:
             text: the message.
@@ -136,21 +146,21 @@ class Lines:
             limits: the thresholds in force, in the order of the labels.
             row: within the shard.
             seconds: when it was sent, if that is known.
+            margin: of `margins`.
         """
-        # Each distinct text of a file comes by here, and most are far below every threshold.
-        margin = max(_margins(decision, limits))
-        listed = decision.reason is Reason.BLOCKLIST
-        near = abs(margin) <= REVIEW_MARGIN and not listed
-        if not (decision.flagged or near):
-            return
         rank = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-        seen = Seen.of(decision, limits, row=row, seconds=seconds, text=text)
-        if near:
-            (self._below if margin < 0 else self._above).add((abs(margin), rank), seen)
+        listed = decision.reason is Reason.BLOCKLIST
+        queues: list[tuple[Smallest[Seen], float]] = []
+        if abs(margin) <= REVIEW_MARGIN and not listed:
+            queues.append((self._below if margin < 0 else self._above, abs(margin)))
         if listed and margin < 0:
-            self._disagreement.add((0.0, rank), seen)
+            queues.append((self._disagreement, 0.0))
         if decision.action in self._samples:
-            self._samples[decision.action].add((0.0, rank), seen._replace(text=""))
+            queues.append((self._samples[decision.action], 0.0))
+        for queue, distance in queues:
+            if queue.wants((distance, rank)):
+                seen = Seen.of(decision, limits, row=row, seconds=seconds, text=text)
+                queue.add((distance, rank), seen)
 
     def samples(self, times: Times, files: Sequence[str] = ()) -> list[Line]:
         """Of each action, most severe first."""
@@ -192,8 +202,22 @@ class Lines:
         return {**samples, **near, **drawn}
 
 
-def _margins(decision: Decision, limits: Mapping[Label, float]) -> list[float]:
-    return list(map(sub, decision.scores.values(), limits.values()))
+def margins(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> list[float]:
+    """How far texts are from a threshold: below 0 under all of them, in log-odds.
+
+    Args:
+        scores: float64[texts, labels].
+        limits: the thresholds in force: float64[labels], or of each text.
+    """
+    odds, bound = (np.clip(values, _LEAST, 1 - _LEAST) for values in (scores, limits))
+    distances = np.log(odds / (1 - odds)) - np.log(bound / (1 - bound))
+    found: list[float] = distances.max(axis=1).round(6).tolist()
+    return found
+
+
+def _log_odds(share: float) -> float:
+    bounded = min(max(share, _LEAST), 1 - _LEAST)
+    return math.log(bounded / (1 - bounded))
 
 
 def _cut(text: str) -> str:

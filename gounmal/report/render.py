@@ -52,7 +52,6 @@ def render(summary: Summary, *, language: str | None = None) -> str:
         language=language,
         queues=queues(summary),
         clock=partial(phrases.clock, summary.timeline),
-        counted=phrases.counted,
         between=phrases.between,
         **_charts(summary, words),
     )

@@ -11,7 +11,7 @@ from gounmal.schema import LABELS
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -27,19 +27,16 @@ class SignalCounts:
         self.characters = 0
         self.unknown: int | None = None
 
-    def add_scores(self, scores: Sequence[Sequence[float]], counts: Sequence[int]) -> None:
+    def add_scores(self, scores: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
         """Count scores.
 
         Args:
-            scores: of each Decision, in the order of the labels.
-            counts: how many rows have it.
+            scores: float64[n, labels], of each Decision.
+            counts: int64[n], how many rows have it.
         """
-        if not counts:
-            return
-        bins = np.minimum((np.array(scores) * BINS).astype(np.int64), BINS - 1)
+        bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
         places = (bins + np.arange(len(LABELS)) * BINS).ravel()
-        times = np.repeat(np.array(counts, np.int64), len(LABELS))
-        np.add.at(self._scores, places, times)
+        np.add.at(self._scores, places, np.repeat(counts, len(LABELS)))
 
     def signals(self) -> Signals:
         """What was counted."""

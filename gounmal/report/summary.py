@@ -69,6 +69,8 @@ class Summary:
     """Parts of the input that could not be read: the counts are of the others."""
     language: str = "ko"
     """Of the report."""
+    policy: str = ""
+    """The same for the same rules, else another; empty in a summary of a version before."""
     signals: Signals | None = None
     """None in a summary of a version that did not count them."""
     comparison: Comparison | None = None

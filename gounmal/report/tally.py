@@ -12,7 +12,7 @@ from gounmal.files.columns import Role
 from gounmal.report.counts import Counts
 from gounmal.report.draw import ranks, smallest
 from gounmal.report.moments import SHOWN
-from gounmal.report.queues import DRAWN, Seen
+from gounmal.report.queues import DRAWN, REVIEW_MARGIN, Seen, margins
 from gounmal.report.signals import Characters
 from gounmal.schema import LABELS, Decision
 
@@ -96,7 +96,7 @@ class Tally:
         counts = self.counts
         identities = list(map(id, rows.outcomes))
         first = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
-        scores, times = [], []
+        scores, times, places = [], [], []
         for identity, count in Counter(identities).items():
             i = first[identity]
             outcome = rows.outcomes[i]
@@ -111,10 +111,28 @@ class Tally:
                 counts.expressions.add(text, outcome, count)
             scores.append(tuple(outcome.scores.values()))
             times.append(count)
+            places.append(i)
             self._characters.count(text, count, counts.signals)
-            limits = self._limits_of(rows.channels[i])
-            counts.lines.add(text, outcome, limits, row=rows.start + i, seconds=rows.seconds[i])
-        counts.signals.add_scores(scores, times)
+        if places:
+            matrix = np.array(scores)
+            counts.signals.add_scores(matrix, np.array(times))
+            self._offer(rows, places, matrix)
+
+    def _offer(self, rows: _Rows, places: Sequence[int], scores: NDArray[np.float64]) -> None:
+        """Offer what is flagged or near to it, of distinct texts, to be looked at."""
+        ruled_apart = places if self._moderator.policy.channels else places[:1]
+        every = [list(self._limits_of(rows.channels[i]).values()) for i in ruled_apart]
+        for i, margin in zip(places, margins(scores, np.array(every)), strict=True):
+            if rows.flags[i] or abs(margin) <= REVIEW_MARGIN:
+                decision: Any = rows.outcomes[i]
+                self.counts.lines.add(
+                    rows.texts[i],
+                    decision,
+                    self._limits_of(rows.channels[i]),
+                    row=rows.start + i,
+                    seconds=rows.seconds[i],
+                    margin=margin,
+                )
 
     def _draw(self, rows: _Rows) -> None:
         """Keep some rows by chance: for the review queue, and of every moment."""

@@ -107,6 +107,7 @@ def _summary(plan: Plan, folder: Path, finished: set[int], counts: Counts, key: 
         encoding=encodings.pop() if len(encodings) == 1 else None,
         model=plan.options.model,
         mode=plan.options.mode,
+        policy=plan.options.policy,
         failed=[_failed(plan, s, folder) for s in plan.shards if s.index not in finished],
         language=plan.options.language,
     )

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +60,8 @@ def test_every_figure_is_compared(before, now):
     assert found.expressions == {now.expressions[0].key: 4}
     assert found.offenders == [now.offenders[0].pseudonym]
     assert found.same_judge
-    assert not compare(replace(before, mode="strict"), now).same_judge
+    for name in ("model", "mode", "policy"):
+        assert not compare(replace(before, **{name: "other"}), now).same_judge
 
 
 def test_the_same_has_not_moved(now):
@@ -97,7 +99,8 @@ def test_distance_of_known_histograms():
 
 def test_scores_fall_into_bins_by_label():
     counts, others = SignalCounts(), SignalCounts()
-    counts.add_scores([[0.0] * len(LABELS), [1.0] + [0.51] * (len(LABELS) - 1)], [3, 2])
+    scores = [[0.0] * len(LABELS), [1.0] + [0.51] * (len(LABELS) - 1)]
+    counts.add_scores(np.array(scores), np.array([3, 2]))
     others.merge_dict(json.loads(json.dumps(counts.to_dict())))
     others.merge_dict(counts.to_dict())
     found = others.signals().scores
@@ -154,7 +157,7 @@ def test_what_is_no_summary_is_refused(tmp_path, content, says):
 
 def test_a_summary_of_an_older_version_is_read(now, tmp_path):
     content = json.loads(now.to_json())
-    for name in ("signals", "comparison", "verdicts", "language"):
+    for name in ("signals", "comparison", "verdicts", "language", "policy"):
         del content[name]
     for entry in content["review"]:
         del entry["kinds"], entry["drawn"]

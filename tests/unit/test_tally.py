@@ -203,10 +203,20 @@ def test_lines_near_the_threshold_are_for_review_on_both_sides(counted):
         spans = [(0, 1, I)] if value >= 0.5 else []
         return (text, decision(text, *spans, scores={I: value}), "u", 0, None)
 
-    summary = counted([scored(str(v), v) for v in (0.05, 0.38, 0.42, 0.49, 0.52, 0.59, 0.62, 0.9)])
+    summary = counted([scored(str(v), v) for v in (0.05, 0.37, 0.42, 0.49, 0.52, 0.59, 0.63, 0.9)])
     near = [line for line in summary.review if "near" in line.kinds]
     assert [line.masked for line in near] == ["0.49", "0.52", "0.42", "0.59"]
     assert {line.threshold for line in near} == {0.5}
+
+
+def test_near_is_told_by_odds_since_thresholds_differ(counted):
+    policy = Policy.parse({"thresholds": {"insult": 0.05}})
+    texts = (("없음", 0.001), ("조금", 0.04), ("더", 0.06))
+    rows = [
+        (t, decision(t, scores=dict.fromkeys(Label, 0.0) | {I: s}), "u", 0, None) for t, s in texts
+    ]
+    near = [line.masked for line in counted(rows, policy).review if "near" in line.kinds]
+    assert near == ["더", "조금"]
 
 
 def test_review_goes_by_the_rules_of_the_channel(counted):
