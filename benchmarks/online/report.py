@@ -24,7 +24,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 HEADS = {
-    "README.md": ["", "rate, requests/s", "bursty", "alone: p50 / p99, ms", "CPU s per 1,000 lines"],
+    "README.md": ["", "rate, requests/s", "bursty", "alone: p50 / p99, ms", "CPU s / 1,000 lines"],
     "README.ko.md": ["", "초당 요청", "몰릴 때", "단독 p50 / p99, ms", "1,000줄당 CPU 초"],
 }
 
