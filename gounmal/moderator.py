@@ -157,12 +157,10 @@ class Moderator:
         reached: list[bool] = np.any(values >= self._limits(prepared), axis=1).tolist()
         tag = self.scorer.tag
         return [
-            self._looked_into(p, s)
+            self._looked_into(p, s, row)
             if look or (p.policy.blocklist and is_listed(p.normalized, p.policy))
             else harmless(p.message, p.normalized, row, policy=p.policy, model=tag)
-            for p, s, row, look in zip(
-                prepared, scored, values.tolist(), reached, strict=True
-            )
+            for p, s, row, look in zip(prepared, scored, values.tolist(), reached, strict=True)
         ]
 
     def _limits(self, prepared: Sequence[Prepared]) -> NDArray[np.float64]:
@@ -173,7 +171,7 @@ class Moderator:
             return np.array(list(limits.values()))
         return np.array([limits[id(p.policy)] for p in prepared])
 
-    def _looked_into(self, prepared: Prepared, scored: Scored) -> Decision:
+    def _looked_into(self, prepared: Prepared, scored: Scored, values: list[float]) -> Decision:
         return decide(
             prepared.message,
             prepared.normalized,
@@ -183,6 +181,7 @@ class Moderator:
             span_threshold=self.scorer.span_threshold,
             policy=prepared.policy,
             model=self.scorer.tag,
+            values=values,
         )
 
 

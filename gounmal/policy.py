@@ -36,6 +36,7 @@ SCORE_DIGITS = 4
 
 _UNITS = np.float64(10**SCORE_DIGITS)
 
+_PLACE = {label: i for i, label in enumerate(LABELS)}
 _HATEFUL = tuple(i for i, label in enumerate(LABELS) if Label.HATE in {label, label.parent})
 """Where `hate` and its kinds stand, itself first."""
 
@@ -163,6 +164,7 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
     span_threshold: float,
     policy: Policy,
     model: str,
+    values: list[float] | None = None,
 ) -> Decision:
     """Turn one message's scores into its Decision.
 
@@ -175,16 +177,17 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         span_threshold: a character with at least this much evidence belongs to a span.
         policy: the rules of the message's channel.
         model: store tag of the model.
+        values: the scores as `shown`, where that is known already.
     """
     limits = limits_of(policy, thresholds)
-    values = shown(scores[None])[0].tolist()
+    values = values or shown(scores[None])[0].tolist()
     found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
     listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
     if not found and not listed:
         return harmless(message, normalized, values, policy=policy, model=model)
     found |= {label.parent for label in found if label.parent}
     spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
-    spans.sort(key=lambda span: (span.start, span.end, LABELS.index(span.label)))
+    spans.sort(key=lambda span: (span.start, span.end, _PLACE[span.label]))
     flagged = found | {span.label for span in listed}
     labels = tuple(label for label in LABELS if label in flagged)
     return Decision(
@@ -264,14 +267,15 @@ def _model_spans(
 
     `hate` gets no spans of its own where one of its kinds was found: they would be the same.
     """
+    if not text:
+        return
+    enough = (evidence >= np.float64(span_threshold)).T.tolist()
     for label in found - {label.parent for label in found}:
-        column = evidence[:, LABELS.index(label)]
-        if not column.size:
-            continue
-        chosen = [value >= span_threshold for value in column.tolist()]
-        if not any(chosen):
-            start, end = _word_around(text, int(column.argmax()))
+        chosen = enough[_PLACE[label]]
+        if True not in chosen:
+            start, end = _word_around(text, int(evidence[:, _PLACE[label]].argmax()))
             yield Span(start, end, label, Source.MODEL)
+            continue
         for start, end in _runs(chosen):
             stretch = text[start:end]
             trimmed = stretch.strip()

@@ -38,10 +38,12 @@ class Label(StrEnum):
     @property
     def parent(self) -> Label | None:
         """The label that this one is a kind of: `hate` for `hate/…`, else None."""
-        return Label.HATE if self.value.startswith("hate/") else None
+        return _PARENTS[self]
 
 
 LABELS: tuple[Label, ...] = tuple(Label)
+
+_PARENTS = {label: Label.HATE if label.startswith("hate/") else None for label in LABELS}
 
 
 class Action(StrEnum):

@@ -22,7 +22,7 @@ from gounmal.files.parquet import (
     row_batches,
     why,
 )
-from gounmal.files.records import Problem, csv_records, json_records, text_problem
+from gounmal.files.records import Problem, csv_records, json_records, text_problems
 from gounmal.files.sources import look
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Chunk:
     """The rows, unless they are in `batch`."""
     batch: pa.RecordBatch | None = None
     """Parquet: the rows in their own types."""
+    read: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
+    """Columns that were read before: several ask for the same."""
 
     def __len__(self) -> int:
         return len(self.problems)
@@ -83,9 +85,13 @@ class Chunk:
         """One column, None where a row has no such value."""
         if column is None:
             return [None] * len(self)
-        if self.batch is not None:
-            return python_values(self.batch.column(column))
-        return [row.values.get(column) for row in self.rows]
+        if column not in self.read:
+            self.read[column] = (
+                [row.values.get(column) for row in self.rows]
+                if self.batch is None
+                else python_values(self.batch.column(column))
+            )
+        return self.read[column]
 
     def records(self) -> list[dict[str, Any]]:
         """All input columns of each row."""
@@ -133,9 +139,11 @@ class Input:
             )
             row = 0
             while rows := list(_bounded(records)):
-                problems = [r.problem or text_problem(r.values.get(text)) for r in rows]
+                texts = [record.values.get(text) for record in rows]
+                both = zip(rows, text_problems(texts), strict=True)
+                problems = [record.problem or problem for record, problem in both]
                 done = min((position() - start) / (end - start), 1.0)
-                yield Chunk(row, problems, done, rows)
+                yield Chunk(row, problems, done, rows, read={text: texts})
                 row += len(rows)
 
     def _records(self, lines: Iterator[str], *, header: bool) -> Iterator[Record]:
@@ -153,9 +161,10 @@ class Input:
                 stop = file.metadata.num_rows if stop is None else stop
                 size = batch_rows(file, CHUNK_ROWS, CHUNK_CHARACTERS)
                 for batch in row_batches(file, start, stop, size):
-                    texts = python_values(batch.column(self.roles[Role.TEXT]))
+                    text = self.roles[Role.TEXT]
+                    texts = python_values(batch.column(text))
                     done = (row + batch.num_rows) / max(stop - start, 1)
-                    yield Chunk(row, [text_problem(t) for t in texts], done, batch=batch)
+                    yield Chunk(row, text_problems(texts), done, batch=batch, read={text: texts})
                     row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             where = f"damaged after row {start + row}"

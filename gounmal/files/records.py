@@ -6,7 +6,7 @@ import csv
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -14,7 +14,7 @@ from gounmal.errors import InvalidMessage
 from gounmal.schema import MAX_TEXT_LENGTH, check_string
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_RECORD_LINES = 128
 """A quoted CSV field that goes on for more lines was never closed."""
@@ -65,6 +65,17 @@ def text_problem(value: object) -> Problem | None:
     except InvalidMessage:
         return Problem.ENCODING
     return None
+
+
+def text_problems(values: Sequence[object]) -> list[Problem | None]:
+    """`text_problem` of each value; where there is none, which is the rule, told at a glance."""
+    strings = cast("Sequence[str]", values)
+    try:
+        "".join(strings).encode()
+        fine = max(map(len, strings), default=0) <= MAX_TEXT_LENGTH
+    except (TypeError, UnicodeEncodeError):
+        fine = False
+    return [None] * len(values) if fine else [text_problem(value) for value in values]
 
 
 def csv_records(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gounmal.files.records import text_problem, text_problems
 from gounmal.model.classifier import Classifier
 from gounmal.model.encoder import (
     CHAR_ORDERS,
@@ -148,6 +149,11 @@ def test_evidence_is_worked_out_for_what_was_flagged_only(classifier):
     decisions = moderator.decide_many(prepared, scored)
     assert [one.flagged for one in decisions] == [False, True]
     assert asked == [1]
+
+
+@given(st.lists(TEXT | st.sampled_from(["\ud800", "가" * 4_000, "가" * 4_001, None, 7])))
+def test_a_column_has_the_problems_of_its_values(values):
+    assert text_problems(values) == [text_problem(value) for value in values]
 
 
 # The encoder, as its description says it --------------------------------------------------------
