@@ -17,11 +17,11 @@ deploy/image/build.sh "$image" "$folder"
 rm -rf dist && mkdir dist
 cp "$folder"/context/wheel/*.whl "$folder"/*.bento dist/
 if docker info > /dev/null 2>&1; then
-  docker save "$image" | gzip -9 -n > "dist/gounmal-$version.image.tar.gz"
+  docker save "$image" | gzip -n > "dist/gounmal-$version.image.tar.gz"
   docker run --rm --entrypoint cat "$image" /opt/gounmal/sbom.cdx.json > dist/sbom.cdx.json
 else
   buildah push -q "$image" "docker-archive:$folder/image.tar:$image"
-  gzip -9 -n < "$folder/image.tar" > "dist/gounmal-$version.image.tar.gz"
+  gzip -n < "$folder/image.tar" > "dist/gounmal-$version.image.tar.gz"
   container=$(buildah from "$image")
   cp "$(buildah mount "$container")/opt/gounmal/sbom.cdx.json" dist/
   buildah umount "$container" > /dev/null && buildah rm "$container" > /dev/null

@@ -19,6 +19,8 @@ RULES = {
         "sqlalchemy/testing",
         "pyarrow/_pyarrow_cpp_tests*",
         "numpy/typing/tests",
+        "numpy/_core/*_tests.*.so",
+        "numpy/_core/_simd.*.so",  # for numpy's own tests only
     ),
     "headers and sources for compiling against": (
         "pyarrow/include",
@@ -33,6 +35,8 @@ RULES = {
         "**/*.pxi",
         "**/*.pxd",
         "**/*.a",
+        "**/*.[ch]",
+        "**/*.[ch]pp",
     ),
     "types for mypy": ("**/*.pyi",),
     # Files come through fsspec; nothing speaks Flight, or to a cloud through Arrow.
@@ -45,6 +49,10 @@ RULES = {
         "pyarrow/_gcsfs*",
         "pyarrow/_azurefs*",
         "pyarrow/_hdfs*",
+    ),
+    # SQLite and PostgreSQL are what jobs are kept in.
+    "other databases": tuple(
+        f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle")
     ),
     # The extension for Python has all of it linked in.
     "ONNX Runtime as a library for C": ("onnxruntime/capi/libonnxruntime.so*",),
