@@ -72,6 +72,7 @@ def main() -> None:
         "connections": CONNECTIONS,
         "contenders": [],
         "absent": [],
+        "endurance": _endurance(),
     }
     begun = time.monotonic()
     _store(bench)
@@ -81,6 +82,14 @@ def main() -> None:
         results["seconds"] = round(time.monotonic() - begun)
         _write(out, results)
     print((out / "results.md").read_text(encoding="utf-8"))
+
+
+def _endurance() -> dict[str, Any] | None:
+    """What `endure.py` found last, without the samples."""
+    if not (HERE / "endurance.json").exists():
+        return None
+    found = orjson.loads((HERE / "endurance.json").read_bytes())
+    return {key: found[key] for key in ("seconds", "requests", "wrong", "lost", "growth")}
 
 
 def _options() -> argparse.Namespace:
