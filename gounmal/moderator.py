@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import ge
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from gounmal.policy import Policy, decide, exempt, harmless, is_listed, limits_of, shown
+from gounmal.policy import (
+    Policy,
+    decide,
+    exempt,
+    harmless,
+    is_listed,
+    limits_of,
+    shown,
+    shown_alone,
+)
 from gounmal.schema import LABELS, Decision, Label, Message, Mode
 from gounmal.text.normalize import Normalized, normalize
 
@@ -16,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+FEW = 3
+"""Numpy takes longer to begin than so few messages take without it."""
 
 
 class Scored:
@@ -143,7 +156,9 @@ class Moderator:
 
     def decide(self, prepared: Prepared, scored: Scored) -> Decision:
         """Apply the policy to one scored message."""
-        return self.decide_many([prepared], [scored])[0]
+        values = shown_alone(scored.scores)
+        limits = limits_of(prepared.policy, self.scorer.thresholds)
+        return self._decided(prepared, scored, values, reached=any(map(ge, values, limits)))
 
     def decide_many(self, prepared: Sequence[Prepared], scored: Sequence[Scored]) -> list[Decision]:
         """Apply the policy to scored messages: one Decision each, in order.
@@ -151,15 +166,12 @@ class Moderator:
         Most chat is harmless: all scores are compared with the thresholds at once, and only what
         reaches one, or may be on a blocklist, is looked into by `policy.decide`.
         """
-        if not prepared:
-            return []
+        if len(prepared) < FEW:
+            return [self.decide(p, s) for p, s in zip(prepared, scored, strict=True)]
         values = shown(np.array([one.scores for one in scored]))
         reached: list[bool] = np.any(values >= self._limits(prepared), axis=1).tolist()
-        tag = self.scorer.tag
         return [
-            self._looked_into(p, s, row)
-            if look or (p.policy.blocklist and is_listed(p.normalized, p.policy))
-            else harmless(p.message, p.normalized, row, policy=p.policy, model=tag)
+            self._decided(p, s, row, reached=look)
             for p, s, row, look in zip(prepared, scored, values.tolist(), reached, strict=True)
         ]
 
@@ -171,7 +183,12 @@ class Moderator:
             return np.array(list(limits.values()))
         return np.array([limits[id(p.policy)] for p in prepared])
 
-    def _looked_into(self, prepared: Prepared, scored: Scored, values: list[float]) -> Decision:
+    def _decided(
+        self, prepared: Prepared, scored: Scored, values: list[float], *, reached: bool
+    ) -> Decision:
+        policy, text = prepared.policy, prepared.normalized
+        if not reached and not (policy.blocklist and is_listed(text, policy)):
+            return harmless(prepared.message, text, values, policy=policy, model=self.scorer.tag)
         return decide(
             prepared.message,
             prepared.normalized,

@@ -180,7 +180,7 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         values: the scores as `shown`, where that is known already.
     """
     limits = limits_of(policy, thresholds)
-    values = values or shown(scores[None])[0].tolist()
+    values = values or shown_alone(scores)
     found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
     listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
     if not found and not listed:
@@ -232,6 +232,13 @@ def limits_of(policy: Policy, thresholds: Mapping[Mode, Mapping[Label, float]]) 
     """The thresholds in force, in the order of `LABELS`."""
     limits = {**thresholds[policy.mode], **policy.thresholds}
     return [limits[label] for label in LABELS]
+
+
+def shown_alone(scores: NDArray[np.float32]) -> list[float]:
+    """The same as `shown`, of one message: float32[n_labels] → numbers."""
+    values = [round(score, SCORE_DIGITS) for score in scores.tolist()]
+    values[_HATEFUL[0]] = max([values[i] for i in _HATEFUL])
+    return values
 
 
 def shown(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -113,7 +113,7 @@ class Classifier:
         self.config = config
         self.encoder = encoder
         self.session = session
-        self._scale = np.array(config.scale, np.float32)
+        self._scale = -np.array(config.scale, np.float32)
         self._shift = np.array(config.shift, np.float32)
         self.work = Work()
 
@@ -197,7 +197,7 @@ class Classifier:
         self.work.padded_tokens += mask.size
         if len(logits) != len(ids):
             raise ScoringFailed(f"engine: {len(ids)} texts in, {len(logits)} out")
-        return 1 / (1 + np.exp(-(logits * self._scale + self._shift))), evidence
+        return 1 / (1 + np.exp(logits * self._scale - self._shift)), evidence
 
 
 class TokenizerEncoder:

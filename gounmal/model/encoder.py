@@ -167,8 +167,11 @@ def hash_features(sequences: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray
     flat = pad + pad.join(sequences) + pad
     codes = np.frombuffer(flat.encode("utf-32-le", "replace"), np.uint32)
     lengths = np.array([len(s) for s in sequences], np.int64)
-    starts = np.cumsum(lengths + _PAD) - lengths
-    tokens = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    if len(sequences) == 1:
+        tokens = np.arange(_PAD, len(codes) - _PAD)
+    else:
+        shifts = np.arange(1, len(lengths) + 1) * _PAD
+        tokens = np.arange(lengths.sum()) + np.repeat(shifts, lengths)
 
     narrow = np.minimum(codes, 0xFFFF).astype(np.intp)
     has = _HAS[narrow]

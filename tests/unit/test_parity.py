@@ -19,7 +19,7 @@ from gounmal.model.encoder import (
     hash_features,
 )
 from gounmal.moderator import Moderator, Scored
-from gounmal.policy import SCORE_DIGITS, Policy, decide, shown
+from gounmal.policy import SCORE_DIGITS, Policy, decide, shown, shown_alone
 from gounmal.schema import LABELS, Label, Message, Mode
 from gounmal.text.hangul import LEADS, TAILS, VOWELS
 
@@ -122,6 +122,7 @@ def test_scores_are_rounded_as_python_rounds(scores):
     hate = LABELS.index(Label.HATE)
     expected[hate] = max(expected[hate:])
     assert shown(np.array([scores], np.float32))[0].tolist() == expected
+    assert shown_alone(np.array(scores, np.float32)) == expected
 
 
 def test_every_rounding_tie_goes_to_the_even_digit():
