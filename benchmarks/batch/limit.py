@@ -13,15 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import million
-
+from benchmarks.batch import million
 from gounmal.model.classifier import Classifier
 from gounmal.moderator import Moderator
 from gounmal.scan.judge import PASS_MESSAGES
 
 LINES = 20_000
 """Distinct lines of each process, sorted by length as a scan does."""
-SECONDS = 20.0
 
 
 class Recorder:
@@ -37,17 +35,18 @@ class Recorder:
         return self._session.run(names, feeds)
 
 
-def measure(model: str, processes: int) -> float:
+def measure(model: Path, processes: int, seconds: float) -> float:
     """Messages per second, of so many processes together."""
-    command = [sys.executable, __file__, model, str(processes)]
+    command = [sys.executable, "-m", "benchmarks.batch.limit", str(model), str(processes)]
     running = [
-        subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE) for i in range(processes)
+        subprocess.Popen([*command, str(i), str(seconds)], stdout=subprocess.PIPE)
+        for i in range(processes)
     ]
     return sum(json.loads(process.communicate()[0]) for process in running)
 
 
 def main() -> None:
-    model, processes, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    model, processes, number, seconds = sys.argv[1], *map(int, sys.argv[2:4]), float(sys.argv[4])
     distinct = dict.fromkeys(row[3] for row in million.rows(3 * LINES * processes))
     texts = sorted(islice(distinct, number, LINES * processes, processes), key=len)
     classifier = Classifier.load(Path(model))
@@ -59,7 +58,7 @@ def main() -> None:
         moderator.moderate(texts[start : start + PASS_MESSAGES])
     done = 0
     begun = time.perf_counter()
-    while time.perf_counter() < begun + SECONDS:
+    while time.perf_counter() < begun + seconds:
         for feeds in recorder.asked:
             session.run(None, feeds)
             done += len(feeds["ids"])

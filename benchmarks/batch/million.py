@@ -1,6 +1,6 @@
 """How long `gounmal scan` takes for a million lines, and how much memory: prints JSON.
 
-    python benchmarks/batch/million.py [--rows 1000000] [--format csv|jsonl|parquet] [--model …]
+    python -m benchmarks.batch.million [--rows 1000000] [--format csv|jsonl|parquet] [--model …]
 
 The lines are made up: as short as live chat is, half of them duplicates, as measured on real chat.
 """
@@ -15,6 +15,8 @@ import platform
 import sys
 import tempfile
 from datetime import datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,15 +24,21 @@ from typing import TYPE_CHECKING
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from watched import watch
 
+from benchmarks.batch.watched import watch
 from gounmal import demo
 from gounmal.files.reader import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Row = tuple[int, str, str, str]
+
 COLUMNS = ("id", "time", "user", "text")
+SCHEMA = pa.schema(zip(COLUMNS, (pa.int64(), *[pa.string()] * 3), strict=True))
+BLOCK = 65_536
+"""Rows that are drawn together, and stand in one row group of Parquet."""
+
 TEMPLATES = (
     *demo.GREETINGS,
     *demo.LAUGHTER * 3,
@@ -45,28 +53,38 @@ UNIQUE = 0.5
 """Share of lines with a word that no other line has."""
 
 
-def rows(number: int) -> Iterator[tuple[int, str, str, str]]:
-    random = Random(0)  # noqa: S311  (no secret)
-    start = datetime(2026, 11, 20, 20)  # noqa: DTZ001  (a file's times are of the wall clock)
-    for i in range(number):
+def rows(number: int) -> Iterator[Row]:
+    """So many rows; the same ones for the same number."""
+    for start in range(0, number, BLOCK):
+        yield from _block(start, number)
+
+
+def _block(start: int, number: int) -> list[Row]:
+    random = Random(start)  # noqa: S311  (no secret)
+    begun = datetime(2026, 11, 20, 20)  # noqa: DTZ001  (a file's times are of the wall clock)
+    found = []
+    for i in range(start, min(start + BLOCK, number)):
         text = demo._filled(random, TEMPLATES)  # noqa: SLF001  (the demo's own lines)
         if random.random() < UNIQUE:
             text += " " + "".join(random.choices(SYLLABLES, k=random.randint(2, 6)))
-        when = (start + timedelta(seconds=i * 4 * 3600 // number)).isoformat(sep=" ")
-        yield i, when, f"user{random.randrange(20_000)}", text
+        when = (begun + timedelta(seconds=i * 4 * 3600 // number)).isoformat(sep=" ")
+        found.append((i, when, f"user{random.randrange(20_000)}", text))
+    return found
+
+
+def _batch(start: int, number: int) -> pa.RecordBatch:
+    columns = zip(*_block(start, number), strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def write(path: Path, number: int) -> None:
+    """Write a file of so many rows; Parquet on every core."""
     if path.suffix == ".parquet":
-        schema = pa.schema(zip(COLUMNS, (pa.int64(), *[pa.string()] * 3), strict=True))
-        with pq.ParquetWriter(path, schema) as writer:
-            lot = []
-            for row in rows(number):
-                lot.append(dict(zip(COLUMNS, row, strict=True)))
-                if len(lot) == 65_536:
-                    writer.write_table(pa.Table.from_pylist(lot, schema))
-                    lot = []
-            writer.write_table(pa.Table.from_pylist(lot, schema))
+        with pq.ParquetWriter(path, SCHEMA) as writer, get_context("spawn").Pool() as pool:
+            starts = range(0, number, BLOCK)
+            for batch in pool.imap(partial(_batch, number=number), starts):
+                writer.write_batch(batch)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":

@@ -1,197 +1,188 @@
-"""What `gounmal scan` takes: against the engine's limit, for 100 k to 10 M lines, and when killed.
+"""What batch takes, against what was asked for: speed, memory, kills, workers, the online path.
 
-    python benchmarks/batch/suite.py [--rows 100000 1000000 10000000] [--kills 20] [--model …]
+    python -m benchmarks.batch.suite [--quick] [--only PART] [--model …] [--port 3750]
 
-Writes results.json and results.md beside itself. The lines are made up as in million.py; Parquet
-in, Parquet and report out, as many workers as there are cores.
+Writes results.json and results.md beside this file; a run with --quick or --only writes to
+runs/bench-batch, since its figures are none to keep. Takes about twenty-five minutes on two cores,
+--quick two or three. Needs what `make test` needs, PostgreSQL, and for the full disk root.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import platform
+import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from random import Random
+from traceback import print_exc
 from typing import Any
 
-import limit
-import million
-import onnxruntime
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from watched import Watched, watch
 
+from benchmarks.batch import jobs, limit, million, online, page, scans
 from gounmal.cores import usable_cores
 from gounmal.model.classifier import ArtifactConfig
 from gounmal.model.store import find
+from train.facts import machine
 
 HERE = Path(__file__).resolve().parent
-DISK_MB = 40
-"""Of the disk that is too small for a scan's output."""
+UNKEPT = HERE.parents[1] / "runs" / "bench-batch"
 
 
-def command(source: Path, output: Path, model: Path) -> list[str]:
-    scan = [sys.executable, "-m", "gounmal.cli", "scan", str(source), "--output", str(output)]
-    return [*scan, "--model", str(model), "--report-key", "benchmark"]
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
+    """Of the scans; the last but one is what the engine and the pipeline are held up to."""
+    engine_s: float = 15
+    pipeline_lines: int = 30_000
+    kills: int = 20
+    kill_rows: int = 250_000
+    job_rows: int = 600_000
+    turns: int = 3
+    turn_s: float = 15
 
 
-def scanned(folder: Path, rows: int, model: Path) -> dict[str, Any]:
-    """One undisturbed scan."""
-    source, output = folder / f"{rows}.parquet", folder / f"out-{rows}"
-    million.write(source, rows)
-    took = watch(command(source, output, model))
-    assert took.code == 0, f"exit code {took.code}"
-    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
-    written = pq.read_metadata(output / "decisions.parquet").num_rows
-    assert rows == written == summary["rows"], "rows were lost or doubled"
-    report = (output / "report.html").stat().st_size
-    return {
-        "rows": rows,
-        **_rounded(took),
-        "rows_per_s": round(rows / took.seconds),
-        "report_bytes": report,
-    }
+QUICK = Sizes((20_000, 60_000), 2, 2_000, 2, 70_000, 200_000, 1, 4)
 
 
-def killed(folder: Path, rows: int, kills: int, model: Path) -> dict[str, Any]:
-    """A scan killed at random moments and run again, against one left alone."""
-    source = folder / "killed.parquet"
-    million.write(source, rows)
-    alone, often = folder / "alone", folder / "often"
-    reference = watch(command(source, alone, model))
-    random = Random(0)  # noqa: S311  (no secret)
-    struck = runs = 0
-    while struck < kills:
-        runs += 1
-        moment = random.uniform(0.5, reference.seconds)
-        code = watch(command(source, often, model), lambda s, at=moment: s > at).code
-        struck += code == -9
-        assert code in {0, -9}, f"exit code {code}"
-    assert watch(command(source, often, model)).code == 0
-    return {
-        "rows": rows,
-        "kills": struck,
-        "runs": runs + 1,
-        "equal": digests(alone) == digests(often),
-    }
+class Parts:
+    """The parts of the suite, each of which can be run alone."""
+
+    def __init__(self, folder: Path, model: Path, sizes: Sizes, port: int) -> None:
+        self._folder, self._model, self._sizes, self._port = folder, model, sizes, port
+        self._reference: scans.Reference | None = None
+
+    def scans(self) -> list[dict[str, Any]]:
+        """Undisturbed, ever larger."""
+        found = []
+        for rows in self._sizes.rows:
+            found.append(scans.undisturbed(self._source(rows), self._folder, self._model))
+            print(json.dumps(found[-1]), flush=True)
+        return found
+
+    def engine(self) -> dict[str, Any]:
+        """The engine's own limit, and how many lines of the scan it would have had to see."""
+        rows = self._sizes.rows[-2]
+        texts = pq.read_table(self._source(rows), columns=["text"])["text"]
+        rate = limit.measure(self._model, usable_cores(), self._sizes.engine_s)
+        return {
+            "rows": rows,
+            "distinct": pc.count_distinct(texts).as_py(),
+            "messages_per_s": round(rate),
+        }
+
+    def pipeline(self) -> dict[str, Any]:
+        """`transformers.pipeline` on the float network."""
+        module = [sys.executable, "-m", "benchmarks.batch.pipeline"]
+        command = [*module, str(self._model), str(self._sizes.pipeline_lines)]
+        # As it comes: torch takes every core.
+        own = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=own).stdout
+        found: dict[str, Any] = json.loads(said.splitlines()[-1])
+        return found
+
+    def kills(self) -> dict[str, Any]:
+        """A scan, killed."""
+        return scans.killed(self._alone(), self._folder, self._sizes.kills, self._model)
+
+    def disk(self) -> dict[str, Any]:
+        """A scan on a full disk."""
+        return scans.short_of_disk(self._alone(), self._folder, self._model)
+
+    def killed_jobs(self) -> dict[str, Any]:
+        """Jobs, killed."""
+        return jobs.killed(self._alone(), self._folder, self._sizes.kills, self._model)
+
+    def workers(self) -> dict[str, Any]:
+        """Three workers and one."""
+        return jobs.three_and_one(self._source(self._sizes.job_rows), self._folder, self._model)
+
+    def online(self) -> dict[str, Any]:
+        """The online path beside a job."""
+        return online.beside(
+            self._source(self._sizes.job_rows),
+            self._folder,
+            self._model,
+            port=self._port,
+            turns=self._sizes.turns,
+            seconds=self._sizes.turn_s,
+        )
+
+    def _source(self, rows: int) -> Path:
+        """Chat of so many rows."""
+        path = self._folder / f"{rows}.parquet"
+        if not path.exists():
+            million.write(path, rows)
+        return path
+
+    def _alone(self) -> scans.Reference:
+        """What a scan left alone makes of the chat that is killed for."""
+        if self._reference is None:
+            source = self._source(self._sizes.kill_rows)
+            self._reference = scans.reference(source, self._folder, self._model)
+        return self._reference
 
 
-def short_of_disk(folder: Path, model: Path) -> dict[str, Any] | None:
-    """The same on a disk that is too small until files are taken away; only as root."""
-    source, output = folder / "killed.parquet", folder / "small"
-    output.mkdir()
-    mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(output)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        return None
-    try:
-        filler = output / "filler"
-        filler.write_bytes(b"\0" * (DISK_MB - 6) * 1_000_000)
-        first = watch(command(source, output, model)).code
-        filler.unlink()
-        subprocess.run(["/bin/mount", "-o", "remount,size=4g", str(output)], check=True)
-        second = watch(command(source, output, model)).code
-        equal = digests(output) == digests(folder / "alone")
-    finally:
-        subprocess.run(["/bin/umount", str(output)], check=True)
-    return {"exit_codes": [first, second], "equal": equal}
-
-
-def digests(output: Path) -> dict[str, str]:
-    """Of every file in a folder."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in output.iterdir()
-        if path.is_file()
-    }
-
-
-def _rounded(took: Watched) -> dict[str, Any]:
-    content = asdict(took)
-    del content["code"]
-    return {
-        name: [round(v) for v in value] if isinstance(value, list) else round(value, 1)
-        for name, value in content.items()
-    }
-
-
-def table(results: dict[str, Any]) -> str:
-    """results.md."""
-    head = (
-        f"# Scan\n\n`{results['model']}`, {results['cores']} cores, {results['machine']}, "
-        f"ONNX Runtime {results['onnxruntime']}, Python {results['python']}, {results['date']}; "
-        f"load average before: {results['load_average']}. Parquet to Parquet and report; half of "
-        "the lines are duplicates. Memory is of all processes together.\n\n"
-        "| lines | seconds | lines/s | CPU seconds | peak MB |\n|---:|---:|---:|---:|---:|\n"
-    )
-    lines = [
-        f"| {s['rows']:,} | {s['seconds']} | {s['rows_per_s']:,} | {s['cpu_seconds']} "
-        f"| {s['peak_mb']} |"
-        for s in results["scans"]
-    ]
-    against, kills = results["against_engine"], results["kills"]
-    engine = (
-        f"- The engine alone, on every core: {against['engine_messages_per_s']:,} messages/s, so "
-        f"the {against['distinct']:,} distinct of {against['rows']:,} lines cost it "
-        f"{against['engine_seconds']} s: **{against['share']:.0%}** of what the scan took."
-    )
-    survived = (
-        f"- {kills['kills']} times `kill -9` in {kills['runs']} runs of {kills['rows']:,} lines: "
-        f"output {'equal' if kills['equal'] else 'DIFFERENT'}, byte for byte."
-    )
-    facts = [engine, survived]
-    if disk := results["short_of_disk"]:
-        equal = "equal" if disk["equal"] else "DIFFERENT"
-        facts.append(f"- Short of disk, then not: exit codes {disk['exit_codes']}, output {equal}.")
-    return head + "\n".join(lines) + "\n\n" + "\n".join(facts) + "\n"
+PARTS = ("scans", "engine", "pipeline", "kills", "disk", "killed_jobs", "workers", "online")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--kill-rows", type=int, default=400_000, help="of the scan that is killed")
-    parser.add_argument("--model")
-    parser.add_argument("--output", type=Path, default=HERE)
-    options = parser.parse_args()
+    options = _options()
+    # So that what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sizes = QUICK if options.quick else Sizes()
+    kept = not (options.quick or options.only)
+    output = options.output or (HERE if kept else UNKEPT)
+    output.mkdir(parents=True, exist_ok=True)
     model = find(options.model)
     results: dict[str, Any] = {
         "model": ArtifactConfig.read(model).tag,
         "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
         "cores": usable_cores(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "onnxruntime": version("onnxruntime"),
         "load_average": round(os.getloadavg()[0], 1),
+        "quick": options.quick,
+        "took_s": {},
+        "failed": {},
     }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        results["scans"] = [scanned(folder, rows, model) for rows in options.rows]
-        measured = next(
-            (s for s in results["scans"] if s["rows"] >= 1_000_000), results["scans"][-1]
-        )
-        rate = limit.measure(str(model), results["cores"])
-        distinct = len({row[3] for row in million.rows(measured["rows"])})
-        results["against_engine"] = {
-            "rows": measured["rows"],
-            "distinct": distinct,
-            "engine_messages_per_s": round(rate),
-            "engine_seconds": round(distinct / rate, 1),
-            "share": round(distinct / rate / measured["seconds"], 3),
-        }
-        results["kills"] = killed(folder, options.kill_rows, options.kills, model)
-        results["short_of_disk"] = short_of_disk(folder, model)
-    options.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=2)
-    (options.output / "results.json").write_text(text + "\n", encoding="utf-8")
-    (options.output / "results.md").write_text(table(results), encoding="utf-8")
-    print(table(results))
+    with tempfile.TemporaryDirectory(prefix="gounmal-bench-") as folder:
+        parts = Parts(Path(folder), model, sizes, options.port)
+        for name in options.only or PARTS:
+            begun = time.monotonic()
+            try:
+                results[name] = getattr(parts, name)()
+            except Exception as error:  # noqa: BLE001  (the others are worth having without it)
+                print_exc()
+                results["failed"][name] = f"{type(error).__name__}: {error}"[:200]
+            results["took_s"][name] = round(time.monotonic() - begun)
+            print(name, json.dumps(results.get(name)), results["took_s"][name], "s", flush=True)
+            text = json.dumps(results, indent=2, ensure_ascii=False)
+            (output / "results.json").write_text(text + "\n", encoding="utf-8")
+            (output / "results.md").write_text(page.markdown(results), encoding="utf-8")
+    print(page.markdown(results))
+    sys.exit(bool(results["failed"]) or (not all(f.met for f in page.figures(results)) and kept))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="does it all work? no figures to keep")
+    parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--model")
+    parser.add_argument("--port", type=int, default=3750, help="of the service")
+    parser.add_argument("--output", type=Path)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

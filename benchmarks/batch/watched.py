@@ -36,11 +36,14 @@ def watch(command: Sequence[str], until: Callable[[float], bool] = lambda _: Fal
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
     )
-    while process.poll() is None:
-        memory.append(sum(map(_mb, family(process.pid))))
-        time.sleep(INTERVAL_S)
-        if until(time.perf_counter() - begun):
-            process.kill()
+    try:
+        while process.poll() is None:
+            memory.append(sum(map(_mb, family(process.pid))))
+            time.sleep(INTERVAL_S)
+            if until(time.perf_counter() - begun):
+                process.kill()
+    finally:  # whoever ends us ends it
+        process.kill()
     seconds = time.perf_counter() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

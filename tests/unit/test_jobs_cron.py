@@ -1,13 +1,16 @@
-"""The script that cron runs, with another `gounmal`."""
+"""What cron and a CronJob run, with another `gounmal`."""
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -47,6 +50,24 @@ def test_what_may_help_is_tried_again(nightly, codes, ended, calls):
     status, lines = nightly(*codes)
     assert (status, len(lines)) == (ended, calls)
     assert len(set(lines)) == 1  # the same command goes on where it was
+
+
+def test_the_cronjob_scans_yesterday_into_a_folder_of_its_own(tmp_path):
+    job = yaml.safe_load((DEPLOY / "kubernetes" / "jobs" / "nightly.yaml").read_text())
+    [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    zone = next(one["value"] for one in container["env"] if one["name"] == "TZ")
+    gounmal = tmp_path / "gounmal"
+    gounmal.write_text('#!/bin/sh\necho "$@"\n')
+    gounmal.chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "TZ": zone}
+    command = [*container["command"], *container["args"]]
+    said = [subprocess.check_output(command, env=path, text=True) for _ in range(2)]
+    day = re.fullmatch(r"scan /data/chat/(\S+) --output /data/reports/\1 --title \1\n", said[0])[1]
+    seoul = datetime.now(UTC) + timedelta(hours=9)
+    assert zone == job["spec"]["timeZone"] == "Asia/Seoul"
+    assert seoul - datetime.fromisoformat(f"{day}T00:00+00:00") < timedelta(days=2, minutes=1)
+    assert len(set(said)) == 1  # again is the same again
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
 def test_the_dag_asks_doors_that_there_are():
