@@ -8,6 +8,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 env=.venv-deploy
+# Without these, tests of the manifests would be skipped.
+"$env/bin/python" -c 'import compose_spec, cyclonedx.validation.json, kubernetes_validate'
 test() { "$env/bin/pytest" --confcutdir=tests/image "$@"; }
 
 if ! docker info > /dev/null 2>&1; then
