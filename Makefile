@@ -47,7 +47,7 @@ format: $(DEV_ENV)/.ready  ## let ruff rewrite what it can
 
 CLUSTERS_ENV := runs/clusters-env
 
-$(CLUSTERS_ENV)/.ready: requirements/clusters.txt $(SERVE_ENV)/.ready
+$(CLUSTERS_ENV)/.ready: requirements/clusters.txt | $(SERVE_ENV)/.ready
 	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(CLUSTERS_ENV)
 	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --require-hashes -r $<
 	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --no-deps -e .

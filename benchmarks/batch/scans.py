@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 DISK_MB = 40
 """Of the disk that is too small for a scan's output, however little is in its way."""
 
-FREE_MB = 6
+FREE_MB = 1.5
 """Of it, to begin with."""
+
+HINDERED = 4
+"""What a scan exits with when the machine stands in its way."""
 
 STRUCK_S = (1.5, 4.0)
 """When it is killed there: as it starts, and at work."""
@@ -106,8 +109,9 @@ def short_of_disk(alone: Reference, folder: Path, model: Path) -> dict[str, Any]
     again = command(alone.source, output, model)
     try:
         filler = output / "filler"
-        filler.write_bytes(b"\0" * (DISK_MB - FREE_MB) * 1_000_000)
+        filler.write_bytes(bytes(int((DISK_MB - FREE_MB) * 2**20)))
         codes = [watch(again).code]
+        assert codes[0] == HINDERED, "the disk was large enough"
         codes += [watch(again, lambda s, at=at: s > at).code for at in STRUCK_S]
         filler.unlink()
         subprocess.run(["/bin/mount", "-o", "remount,size=4g", str(output)], check=True)

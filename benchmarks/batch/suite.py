@@ -47,7 +47,7 @@ class Sizes:
     pipeline_lines: int = 30_000
     kills: int = 20
     kill_rows: int = 250_000
-    job_rows: int = 600_000
+    job_rows: int = 1_000_000
     turns: int = 3
     turn_s: float = 15
 
