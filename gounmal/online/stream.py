@@ -7,7 +7,7 @@ sends ids.
 What is not answered yet is bounded: a connection with `MAX_IN_FLIGHT` such messages is not read
 from, and a message counts until its answer could be written, so a client that does not read is not
 read from either. The server pings (uvicorn: every 20 s), closes a connection that has not answered
-20 s later, and closes one whose frame is over 16 MiB with 1009. When it shuts down, it reads no
+20 s later, and closes one whose frame is over 1 MiB with 1009. When it shuts down, it reads no
 more, answers what it has read and closes with 1001.
 """
 
