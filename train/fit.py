@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,8 @@ class FitConfig:
     """Settings of one training run."""
 
     epochs: int = 6
+    steps: int | None = None
+    """As many batches at most; None for all of the epochs'."""
     batch_tokens: int = 8192
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -112,7 +115,7 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
         fused=True,
     )
     per_epoch = sum(1 for _ in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng))
-    steps = max(3, config.epochs * per_epoch)
+    steps = max(3, min(config.epochs * per_epoch, config.steps or config.epochs * per_epoch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         config.learning_rate,
@@ -124,7 +127,8 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
     for epoch in range(config.epochs):
         model.train()
         losses = []
-        for rows in batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng):
+        made = batches(encodings.lengths, max_tokens=config.batch_tokens, rng=rng)
+        for rows in islice(made, steps - step):
             ids, mask = encodings.padded(rows)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits, evidence = model(ids, mask)
@@ -137,6 +141,8 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
             step += 1
             follow(average, model, min(config.average, (1 + step) / (10 + step)))
             losses.append(loss.item())
+        if not losses:
+            break
         progress(f"epoch {epoch + 1}/{config.epochs}: loss {np.mean(losses):.4f}")
         average.eval()
         after_epoch(epoch, average)

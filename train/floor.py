@@ -135,7 +135,7 @@ def fit(  # noqa: PLR0913  (keyword-only settings)
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         parameters = flat.reshape(shape) * unit[:, None]
         at = parameters.astype(np.float32)
-        loss, slope = _loss(features @ at[:-1] + at[-1], dataset, rows, any_of)
+        loss, slope = loss_and_slope(features @ at[:-1] + at[-1], dataset, rows, any_of)
         gradient = np.empty(shape)
         gradient[:-1] = strength * (transposed @ slope) + parameters[:-1]
         gradient[-1] = strength * slope.sum(axis=0)
@@ -162,7 +162,7 @@ def _tfidf(counts: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
     return counts
 
 
-def _loss(
+def loss_and_slope(
     logits: NDArray[np.float32], dataset: Dataset, rows: NDArray[np.int64], any_of: float
 ) -> tuple[float, NDArray[np.float32]]:
     """Masked cross entropy summed over texts and labels, and its slope float32[n, n_labels]."""

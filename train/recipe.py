@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
 from train.vocabulary import build_vocabulary
+from train.wide import WideConfig, widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 LEXICON = Path(__file__).parent / "positives" / "lexicon.tsv"
 """Our own abusive expressions and their labels, for insertion into harmless lines."""
+
+WIDE_SEED = 7
+"""Added to a run's seed: other disguises than the student has seen."""
 
 Progress = Callable[[str], None]
 
@@ -70,6 +75,8 @@ class Recipe:
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.6))
+    wide: WideConfig | None = None
+    """What of a linear model is added to the wide path at the end; nothing, in what ships."""
     checkpoint_fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=3, learning_rate=3e-5, batch_tokens=2048)
     )
@@ -85,6 +92,7 @@ SMOKE = Recipe(
     mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
     teacher_fit=FitConfig(epochs=1),
     fit=FitConfig(epochs=3),
+    wide=WideConfig(iterations=5, mixture=MixtureConfig(inserted=0, decoys=50)),
     checkpoint_fit=FitConfig(epochs=1, learning_rate=1e-3),
 )
 """A few hundred lines, in seconds: shows that everything fits together, not that it learns."""
@@ -172,6 +180,12 @@ def train(
         seed=seed,
         progress=lambda line: progress(f"student: {line}"),
     )
+    if recipe.wide is not None:
+        encoded = partial(encode, vocabulary=vocabulary, max_tokens=recipe.max_tokens)
+        student = widen(
+            student, dataset, encoded=encoded, config=recipe.wide, seed=seed + WIDE_SEED
+        )
+        progress("the linear model is in the wide path")
     return Network(student, vocabulary, None)
 
 

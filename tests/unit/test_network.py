@@ -1,6 +1,7 @@
 """Fit, export and serve a tiny network: the same numbers at both ends."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ def test_it_learns_what_it_is_told(network):
     model, vocabulary = network
     logits = logits_of(model, encode(["바보", "감사해요"], vocabulary, max_tokens=64))
     assert logits[0, 1] > 0 > logits[1, 1]
+
+
+def test_training_ends_after_so_many_steps_in_the_middle_of_an_epoch(network):
+    _, vocabulary = network
+    model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=16, hidden=32))
+    encodings = encode(TEXTS, vocabulary, max_tokens=64)
+    said = []
+
+    fit(model, encodings, supervision(), config=replace(CONFIG, steps=4), progress=said.append)
+
+    per_epoch = sum(1 for _ in batches(encodings.lengths, max_tokens=CONFIG.batch_tokens))
+    assert len(said) == -(-4 // per_epoch) < CONFIG.epochs
 
 
 def test_unknown_labels_and_unstated_any_of_cost_nothing():

@@ -45,14 +45,14 @@ def test_slope_is_that_of_the_loss():
     data = dataset(4)
     rows = np.arange(len(data.texts))
     logits = np.random.default_rng(0).normal(size=(len(rows), len(LABELS)))
-    _, slope = floor._loss(logits, data, rows, 0.7)
+    _, slope = floor.loss_and_slope(logits, data, rows, 0.7)
     step = 1e-5
     for i in range(0, len(rows), 3):
         for j in range(4):
             moved = np.zeros_like(logits)
             moved[i, j] = step
-            up = floor._loss(logits + moved, data, rows, 0.7)[0]
-            down = floor._loss(logits - moved, data, rows, 0.7)[0]
+            up = floor.loss_and_slope(logits + moved, data, rows, 0.7)[0]
+            down = floor.loss_and_slope(logits - moved, data, rows, 0.7)[0]
             assert slope[i, j] == pytest.approx((up - down) / (2 * step), abs=1e-4)
 
 
