@@ -80,7 +80,7 @@ def killed(alone: Reference, folder: Path, kills: int, model: Path) -> dict[str,
             output = folder / f"job-{len(found)}"
             job = submit(store, alone.source, output)
             while not _ended(store, job):
-                moment = time.monotonic() + random.uniform(0.3, seconds)
+                moment = time.monotonic() + random.uniform(0.3, seconds / 2)
                 if struck == kills:
                     moment += PATIENCE_S
                 _until(lambda at=moment, one=job: _ended(store, one) or time.monotonic() > at)
