@@ -54,6 +54,8 @@ START_TIMEOUT_S = 60
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(?:#|//) ([\w.-]+\.\w+)\n")
+
+
 def with_results(text: str, content: str, *, of: str = "results") -> str:
     """The document with other results between the markers of this name."""
     between = re.compile(rf"(<!-- {of}:begin -->\n).*?(<!-- {of}:end -->)", re.DOTALL)
