@@ -24,7 +24,7 @@ from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002  (BentoML reads the annotations)
 from starlette.responses import Response  # noqa: TC002
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 
 from gounmal.api.clouds import Platform
 from gounmal.api.openapi import Document
@@ -170,7 +170,6 @@ DOCUMENT = Document(
     described, key_needed=EXPOSURE.keys is not None, platform=PLATFORM, jobs=bool(JOBS.routes())
 )
 ROUTES = (
-    WebSocketRoute(PATH, LiveStreams(online, STREAMS)),
     Route(PATH, LINES, methods=["POST"]),
     *JOBS.routes(),
     Route("/docs.json", DOCUMENT, methods=["GET"]),
@@ -185,7 +184,7 @@ def fronted(service: Any) -> Any:
     service.front = (
         (Gate, {"exposure": EXPOSURE, "bodies": bodies, "registry": REGISTRY}),
         (Metrics, {}),
-        (Front, {"doors": DOORS}),
+        (Front, {"doors": DOORS, "sockets": {PATH: LiveStreams(online, STREAMS)}}),
     )
     return service
 

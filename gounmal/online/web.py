@@ -107,14 +107,25 @@ class Front:
     Args:
         app: everything else.
         doors: by path; only POST.
+        sockets: what answers WebSockets, by path: behind BentoML each frame would go through what
+            it and Starlette wrap around a request.
     """
 
-    def __init__(self, app: ASGIApp, doors: Mapping[str, Door]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        doors: Mapping[str, Door],
+        sockets: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
         self._app = app
         self._doors = doors
+        self._sockets = sockets or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await self._sockets.get(scope["path"], self._app)(scope, receive, send)
+            return
         door = self._doors.get(scope["path"]) if scope["type"] == "http" else None
         if door is None or scope["method"] != "POST" or _has_origin(scope):
             await self._app(scope, receive, send)

@@ -91,7 +91,7 @@ def test_the_policy_of_the_service_is_the_default(run, loaded):
 
 
 def test_a_decision_for_the_eye(run, monkeypatch):
-    monkeypatch.setattr("gounmal.cli._to_terminal", lambda: True)
+    monkeypatch.setattr("gounmal.cli.live._to_terminal", lambda: True)
     output = run("moderate", "이 바보야 [red]").stdout
     assert output == "hold  이 **야 [red]  model · insult 1.00\n"
     assert json.loads(run("moderate", "--json", "이 바보야").stdout)["action"] == "hold"
@@ -262,7 +262,7 @@ def test_a_real_process_says_its_version_and_loads_little(tmp_path):
 def test_a_reader_that_goes_away_is_no_error():
     """`gounmal … | head -1`: the rest of the output has nowhere to go."""
     code = (
-        "import click, gounmal.cli as cli\n"
+        "import click, gounmal.cli.group as cli\n"
         "@cli.main.command()\n"
         "@cli.one_line_errors\n"
         "def talk():\n"

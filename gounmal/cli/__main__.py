@@ -1,0 +1,5 @@
+"""`python -m gounmal.cli`."""
+
+from gounmal.cli import main
+
+main()
