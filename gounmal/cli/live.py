@@ -31,7 +31,7 @@ PASS_LINES = 256
 def serve(port: int | None, host: str | None, workers: int | None) -> None:
     """Serve over HTTP.
 
-    Others may call with an API key out of GOUNMAL_API_KEYS or GOUNMAL_API_KEYSFILE. On Vertex AI
+    Others may call with an API key out of GOUNMAL_API_KEYS or GOUNMAL_API_KEYS_FILE. On Vertex AI
     and SageMaker, host and port are by default what the platform wants.
     """
     from gounmal.serve import run
