@@ -34,7 +34,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     if asked := list(figures(results)):
         rows = [[f.name, f.must, f.aim, f.measured, "yes" if f.met else "**no**"] for f in asked]
         parts.append(table(["figure", "must", "aim", "measured", "met"], rows, words=5))
-    if scans := results.get("scans"):
+    if scans := undisturbed(results):
         parts.append(f"## Scans\n\n{_scans(scans)}")
     absent = {
         name: found["absent"]
@@ -49,7 +49,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def figures(results: Mapping[str, Any]) -> Iterator[Figure]:
     """What was asked for, beside what was measured; without what was not."""
-    if scans := results.get("scans"):
+    if scans := undisturbed(results):
         yield from _of_engine(results, scans)
         yield from _of_size(scans)
     yield from _of_kills(results)
@@ -71,6 +71,11 @@ def figures(results: Mapping[str, Any]) -> Iterator[Figure]:
         )
         name = "online p99 with a job running vs without"
         yield Figure(name, "≤ 1.5 ×", "", said, online["times"] <= 1.5)
+
+
+def undisturbed(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The scans of every size, the smallest first."""
+    return [*results.get("scans", ()), *results.get("largest", ())]
 
 
 def main_scan(scans: list[dict[str, Any]]) -> dict[str, Any]:

@@ -64,8 +64,15 @@ class Parts:
 
     def scans(self) -> list[dict[str, Any]]:
         """Undisturbed, ever larger."""
+        return self._scanned(self._sizes.rows[:-1])
+
+    def largest(self) -> list[dict[str, Any]]:
+        """The largest of them, last of all since it takes the longest."""
+        return self._scanned(self._sizes.rows[-1:])
+
+    def _scanned(self, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
         found = []
-        for rows in self._sizes.rows:
+        for rows in sizes:
             found.append(scans.undisturbed(self._source(rows), self._folder, self._model))
             print(json.dumps(found[-1]), flush=True)
         return found
@@ -133,7 +140,10 @@ class Parts:
         return self._reference
 
 
-PARTS = ("scans", "engine", "pipeline", "kills", "disk", "killed_jobs", "workers", "online")
+PARTS = (
+    *("scans", "engine", "pipeline", "workers", "online", "kills", "disk", "killed_jobs"),
+    "largest",
+)
 
 
 def main() -> None:

@@ -112,7 +112,8 @@ def _everything(scenarios: Scenarios, plan: Plan, overload_s: float) -> dict[str
     offline = scenarios.offline()
     guess = max(0.7 * offline["lines_per_second"], LEAST)
     poisson = scenarios.server("poisson", guess)
-    bursty = scenarios.server("bursty", 0.8 * (poisson or guess))
+    # Whoever holds no rate at all with even arrivals holds none with bursts.
+    bursty = scenarios.server("bursty", 0.8 * poisson) if poisson else 0.0
     found = {
         "single_stream": single and asdict(single),
         "offline": offline,

@@ -40,24 +40,27 @@ class Plan:
     """Before each measurement, and no part of it."""
     single: float = 3
     offline: float = 3
-    probe: float = 1.5
+    probe: float = 1.2
     """Of each rate that is tried."""
-    confirm: float = 5
+    confirm: float = 4
     """Of the rate that was found."""
     load: float = 2
     """Of each share of it."""
-    overload: float = 8
-    apart: float = 0.06
+    overload: float = 5
+    apart: float = 0.07
     """How exactly the rate is found, as a share."""
-    tries: int = 8
+    tries: int = 7
     """Most rates that are tried."""
+    patience: float = 45
+    """Of one search: who has not found a rate by then is taken at the highest that held a probe and
+    its confirmation, or has none."""
     chances: int = 2
     """Of a rate: a machine may hiccup."""
     shares: tuple[float, ...] = (0.1, 0.25, 0.75)
     """Of the highest rate, at which latency is measured for the chart, beside half of it."""
 
 
-QUICK = Plan(0.1, 0.3, 0.3, 0.4, 0.4, 0.3, 0.5, 0.5, 2, 1, ())
+QUICK = Plan(0.1, 0.3, 0.3, 0.4, 0.4, 0.3, 0.5, 0.5, 2, 10, 1, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +124,16 @@ class Scenarios:
 
     def server(self, arrivals: str, guess: float) -> float:
         """The highest rate that holds; its probes are kept. 0 if none does."""
+        end = time.monotonic() + self.plan.patience
         rate = highest(
-            lambda rate: self._holds(arrivals, rate, self.plan.probe),
+            lambda rate: time.monotonic() < end and self._holds(arrivals, rate, self.plan.probe),
             guess,
             apart=self.plan.apart,
             tries=self.plan.tries,
         )
-        for _ in range(self.plan.tries):
-            if not rate or self._holds(arrivals, rate, self.plan.confirm):
+        end += self.plan.patience
+        while rate and time.monotonic() < end:
+            if self._holds(arrivals, rate, self.plan.confirm):
                 return rate
             rate *= 1 - self.plan.apart
         return 0.0
