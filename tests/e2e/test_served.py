@@ -177,9 +177,10 @@ def test_the_bento_has_what_it_needs_and_nothing_else(bento, environment):
         "configuration.yaml",
         "bentofile.yaml",
     }
-    assert package == {
-        f"gounmal/{path.name}" for path in (ROOT / "gounmal").iterdir() if path.is_file()
-    } - {"gounmal/py.typed"}
+    ours = [
+        path for path in (ROOT / "gounmal").rglob("*") if path.suffix in {".py", ".html", ".css"}
+    ]
+    assert package == {str(path.relative_to(ROOT)) for path in ours}
     assert "gounmal-ko:" in (bento / "bento.yaml").read_text()
     assert environment.run("python", "-c", "import gounmal.online.decide").returncode == 0
 

@@ -122,7 +122,7 @@ def test_serve_becomes_bentoml_serve(monkeypatch):
     monkeypatch.setenv(serve.OVERRIDES, "{}")
     with pytest.raises(SystemExit):
         serve.run(host="127.0.0.1", port=3199, workers=2)
-    options = ["--host", "127.0.0.1", "--port", "3199"]
+    options = ["--host", "127.0.0.1", "--port", "3199", "--timeout-keep-alive", "75"]
     assert became == ["model", ["bentoml", "bentoml", "serve", *options, str(ROOT)]]
     assert json.loads(os.environ[serve.OVERRIDES])["services"][SERVICE]["workers"] == 2
 
