@@ -52,8 +52,7 @@ class Plan:
     tries: int = 7
     """Most rates that are tried."""
     patience: float = 45
-    """Of one search: who has not found a rate by then is taken at the highest that held a probe and
-    its confirmation, or has none."""
+    """Of one search: then no further rate is tried."""
     chances: int = 2
     """Of a rate: a machine may hiccup."""
     shares: tuple[float, ...] = (0.1, 0.25, 0.75)
@@ -131,11 +130,11 @@ class Scenarios:
             apart=self.plan.apart,
             tries=self.plan.tries,
         )
-        end += self.plan.patience
-        while rate and time.monotonic() < end:
-            if self._holds(arrivals, rate, self.plan.confirm):
+        # Short probes flatter: go down in growing steps until a longer one holds.
+        for step in range(1, 2 + self.plan.tries):
+            if not rate or self._holds(arrivals, rate, self.plan.confirm):
                 return rate
-            rate *= 1 - self.plan.apart
+            rate *= 1 - step * self.plan.apart / 2
         return 0.0
 
     def at(self, rate: float) -> Probe:
