@@ -75,7 +75,7 @@ def main() -> None:
         "endurance": _endurance(),
     }
     begun = time.monotonic()
-    _store(bench)
+    store(bench)
     results["reference"] = _reference(bench, plan, seconds=plan.single)
     for doors in _servers(options.only):
         _contest(doors, bench, plan, results)
@@ -127,7 +127,7 @@ def _contest(doors: list[Contender], bench: Bench, plan: Plan, results: dict[str
     print(f"{doors[0].name}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
-def _store(bench: Bench) -> None:
+def store(bench: Bench) -> None:
     """A Bento store of its own, with this very artifact in it."""
     shutil.rmtree(bench.folder / "state", ignore_errors=True)
     programs = environment("bentoml", bench.folder)

@@ -88,7 +88,7 @@ class Server:
     def usage(self) -> Usage:
         """Count now."""
         cpu = memory = 0.0
-        processes = self._processes()
+        processes = self.processes()
         for process in processes:
             try:
                 times = process.cpu_times()
@@ -104,7 +104,7 @@ class Server:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
         for number in (signal.SIGTERM, signal.SIGKILL):
-            left = self._processes()
+            left = self.processes()
             for process in left:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
@@ -118,7 +118,8 @@ class Server:
         errors = [line for line in said if "error" in line.lower()]
         return (errors or said or ["it said nothing"])[-1][:200]
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """All that are there now."""
         found = []
         for process in psutil.process_iter():
             try:

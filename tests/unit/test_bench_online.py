@@ -25,6 +25,7 @@ from benchmarks.online.processes import Server
 from benchmarks.online.registry import CONTENDERS
 from benchmarks.online.search import highest
 from benchmarks.online.wire import Http, WebSocket, _response, frame, http
+from benchmarks.online.workers import Setting, pinned
 
 SECONDS = 0.05
 
@@ -344,3 +345,16 @@ def test_rates_tried_twice_are_one_point():
 
 def test_growth_is_of_the_end_over_the_second_tenth():
     assert growth([50] * 2 + [100] * 16 + [110] * 2) == pytest.approx(0.1)
+
+
+def test_a_pinned_worker_keeps_to_its_core():
+    command = ["python", "-m", "_bentoml_impl.worker.service", "/here", "--worker-id", "2"]
+    assert pinned(command, [4, 7]) == 7
+    assert pinned(["python", "-m", "gounmal.jobs.worker"], [4, 7]) is None
+
+
+def test_a_setting_says_what_it_is():
+    assert Setting(1, 1).name == "1 core, 1 worker"
+    assert Setting(2, 2, threads=2, pinned=True).name == (
+        "2 cores, 2 workers, 2 engine threads, pinned"
+    )
