@@ -43,6 +43,8 @@ ROLE_NAMES: Mapping[Role, tuple[str, ...]] = {
 }
 """Names by which columns are known, the likeliest first; case, spaces, `_` and `-` do not count."""
 
+_KNOWN = frozenset(name for names in ROLE_NAMES.values() for name in names)
+
 
 def find_roles(path: Place, columns: tuple[str, ...], names: Mapping[Role, str]) -> dict[Role, str]:
     """Tell which column is what.
@@ -78,8 +80,12 @@ def find_roles(path: Place, columns: tuple[str, ...], names: Mapping[Role, str])
 
 
 def _listed(columns: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(column[:40]) for column in columns[:20])
-    return shown + (" …" if len(columns) > 20 else "")
+    """Those of known names, and how many others: without a header those would be messages."""
+    shown = [repr(column) for column in columns if _plain(column) in _KNOWN][:20]
+    others = len(columns) - len(shown)
+    if others:
+        shown.append(f"{others} of {'other' if shown else 'unknown'} names")
+    return ", ".join(shown)
 
 
 def _plain(name: str) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 READ_AHEAD = 4 << 20
 """Bytes asked of an object store at a time."""
 
+UNREAD = frozenset(("http", "https", "webhdfs"))
+"""Schemes that go wherever a server sends them: not ours to choose, and with jobs not safe."""
+
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
 _PACKAGES |= {"az": "adlfs", "abfss": "adlfs"}
 _MAGIC = frozenset("*?[")
@@ -114,6 +117,8 @@ def file_system(uri: str) -> tuple[Any, str]:
     import fsspec  # noqa: PLC0415  (only object stores need it)
 
     scheme = uri.partition("://")[0]
+    if scheme.lower() in UNREAD:
+        raise InvalidInput(f"{uri}: is no object store: fetch it first, and name the file")
     try:
         system, path = fsspec.url_to_fs(uri)
     except (ImportError, ValueError) as error:

@@ -14,19 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gounmal.files.lines import clean
+from gounmal.files.outcomes import COLUMNS, decided, decision_names, flat, named_fields, nested
 from gounmal.files.parquet import opened_parquet
 from gounmal.files.reader import Format
-from gounmal.files.records import Problem
-from gounmal.schema import LABELS, Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from gounmal.files.outcomes import Outcome, Outcomes
     from gounmal.files.reader import Chunk, Input
-
-Outcome = Decision | Problem
-"""What became of a row: it was judged, or it could not be."""
 
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
@@ -37,26 +34,6 @@ GROUP_ROWS = 32_768
 OTHER = "other"
 """JSONL → CSV or Parquet: the column, as JSON, for keys that its first rows did not have."""
 
-_SPAN = pa.struct(
-    {"start": pa.int32(), "end": pa.int32(), "label": pa.string(), "source": pa.string()}
-)
-_TYPES = {
-    "action": pa.string(),
-    "flagged": pa.bool_(),
-    "labels": pa.list_(pa.string()),
-    **{f"score_{label.replace('/', '_')}": pa.float32() for label in LABELS},
-    "spans": pa.list_(_SPAN),
-    "masked": pa.string(),
-    "reason": pa.string(),
-    "status": pa.string(),
-    "problem": pa.string(),
-}
-COLUMNS = tuple(_TYPES)
-"""The decision columns of CSV and Parquet; JSONL has `scores` as one object, as over HTTP."""
-
-_SPANS = COLUMNS.index("spans")
-_LABELS = tuple(label.value for label in LABELS)
-
 
 class Writer(Protocol):
     """Takes chunks in order."""
@@ -64,7 +41,7 @@ class Writer(Protocol):
     def head(self) -> None:
         """Write what stands once at the beginning of a file."""
 
-    def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Append the rows of a chunk, each with its outcome."""
 
     def close(self) -> None:
@@ -135,44 +112,6 @@ def packed(raw: BinaryIO, source: Input, *, compressed: bool) -> Iterator[Any]:
     sink.close()
 
 
-def decision_names(columns: Sequence[str], wanted: Sequence[str] = COLUMNS) -> dict[str, str]:
-    """What the decision columns are called: they step aside for input columns of the same name."""
-    prefix = ""
-    while any(prefix + name in columns for name in wanted):
-        prefix += "gounmal_"
-    return {name: prefix + name for name in wanted}
-
-
-def _flat(outcome: Outcome) -> tuple[Any, ...]:
-    """What was decided, by `COLUMNS`; labels and spans as the Decision has them."""
-    if isinstance(outcome, Problem):
-        blank = {**dict.fromkeys(COLUMNS), **_refused(outcome)}
-        return tuple(blank.values())
-    head = outcome.action, outcome.flagged, outcome.labels, *outcome.scores.values()
-    return (*head, outcome.spans, outcome.masked, outcome.reason, "ok", None)
-
-
-def _nested(outcome: Outcome) -> dict[str, Any]:
-    """The same as over HTTP, less what is the same for the whole file."""
-    if isinstance(outcome, Problem):
-        return _refused(outcome)
-    return {
-        "action": outcome.action,
-        "flagged": outcome.flagged,
-        "labels": outcome.labels,
-        "scores": dict(zip(_LABELS, outcome.scores.values(), strict=True)),
-        "spans": outcome.spans,
-        "masked": outcome.masked,
-        "reason": outcome.reason,
-        "status": "ok",
-        "problem": None,
-    }
-
-
-def _refused(problem: Problem) -> dict[str, Any]:
-    return {"reason": Reason.INVALID, "status": "invalid", "problem": problem}
-
-
 def _second(file: BinaryIO) -> BinaryIO:
     return os.fdopen(os.dup(file.fileno()), "wb")
 
@@ -209,10 +148,9 @@ class _Csv:
     def head(self) -> None:
         self._emit([self._flat.header], self._mark)
 
-    def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
-        distinct, places = _distinct(outcomes)
-        cells = [[_text(value) for value in _flat(outcome)] for outcome in distinct]
-        rows = zip(self._flat.inputs(chunk), places, strict=True)
+    def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        cells = [[_text(value) for value in flat(outcome)] for outcome in outcomes.distinct]
+        rows = zip(self._flat.inputs(chunk), outcomes.places.tolist(), strict=True)
         self._emit([row + cells[i] for row, i in rows])
 
     def close(self) -> None:
@@ -237,15 +175,14 @@ class _Jsonl:
     def head(self) -> None:
         pass
 
-    def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
-        distinct, places = _distinct(outcomes)
-        tails = [_json(self._named(outcome))[1:] for outcome in distinct]
+    def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
+        tails = [_json(self._named(outcome))[1:] for outcome in outcomes.distinct]
         if chunk.batch is None:
             objects = [row.line or _json(row.values) for row in chunk.rows]
         else:
             objects = [_json(record) for record in chunk.records()]
         joined = []
-        for line, i in zip(objects, places, strict=True):
+        for line, i in zip(objects, outcomes.places.tolist(), strict=True):
             head = line[:-1].rstrip()
             joined.append(f"{head}{'' if head == '{' else ','}{tails[i]}\n")
         self._sink.write(_encoded("".join(joined)))
@@ -257,7 +194,7 @@ class _Jsonl:
         pass
 
     def _named(self, outcome: Outcome) -> dict[str, Any]:
-        return {self._names[name]: value for name, value in _nested(outcome).items()}
+        return {self._names[name]: value for name, value in nested(outcome).items()}
 
 
 class _Parquet:
@@ -270,7 +207,7 @@ class _Parquet:
     def head(self) -> None:
         pass
 
-    def write(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
         if chunk.batch is not None:
             arrays = list(chunk.batch.columns)
         else:
@@ -312,42 +249,7 @@ def parquet_schema(source: Input) -> pa.Schema:
     if source.format is Format.PARQUET:
         with opened_parquet(source.path) as file:
             inputs = list(file.schema_arrow)
-    return pa.schema([*inputs, *_fields(header[-len(COLUMNS) :])])
-
-
-def decision_fields(columns: Sequence[str]) -> list[pa.Field]:
-    """The decision columns of Parquet beside input columns of these names."""
-    return _fields(decision_names(columns).values())
-
-
-def decided(outcomes: Sequence[Outcome]) -> list[pa.Array]:
-    """What was decided of at least one row, as the decision columns of Parquet."""
-    distinct, places = _distinct(outcomes)
-    rows = pa.array(places, pa.int32())
-    columns = zip(*map(_arrow, distinct), strict=True)
-    return [pa.array(c, t).take(rows) for c, t in zip(columns, _TYPES.values(), strict=True)]
-
-
-def _fields(names: Iterable[str]) -> list[pa.Field]:
-    return [pa.field(name, kind) for name, kind in zip(names, _TYPES.values(), strict=True)]
-
-
-def _arrow(outcome: Outcome) -> tuple[Any, ...]:
-    """As `_flat`, with spans as Arrow takes them."""
-    flat = _flat(outcome)
-    spans = flat[_SPANS]
-    if not spans:
-        return flat
-    rows = [(s.start, s.end, s.label, s.source) for s in spans]
-    return (*flat[:_SPANS], rows, *flat[_SPANS + 1 :])
-
-
-def _distinct(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[int]]:
-    """Outcomes without duplicates, which share their identity, and which of them each row has."""
-    identities = list(map(id, outcomes))
-    distinct = dict(zip(identities, outcomes, strict=True))
-    place = dict(zip(distinct, range(len(distinct)), strict=True))
-    return list(distinct.values()), [place[identity] for identity in identities]
+    return pa.schema([*inputs, *named_fields(header[-len(COLUMNS) :])])
 
 
 def _text(value: Any) -> str | None:

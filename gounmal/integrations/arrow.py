@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from gounmal.files.columns import Role, find_roles
+from gounmal.files.outcomes import decided, decision_fields
 from gounmal.files.parquet import check_text, python_values
 from gounmal.files.reader import CHUNK_ROWS, Chunk
 from gounmal.files.records import text_problem
-from gounmal.files.writers import decided, decision_fields
 from gounmal.model.classifier import Classifier
 from gounmal.moderator import Moderator
 from gounmal.scan.judge import Judge

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from gounmal.files.writers import decision_fields
+from gounmal.files.outcomes import decision_fields
 from gounmal.integrations.arrow import Judged
 
 if TYPE_CHECKING:

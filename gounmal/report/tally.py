@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gounmal.files.outcomes import Outcomes
     from gounmal.files.reader import Chunk
     from gounmal.files.times import Clock
-    from gounmal.files.writers import Outcome
     from gounmal.moderator import Moderator
     from gounmal.schema import Label
 
@@ -39,7 +39,7 @@ class _Rows:
     channels: Sequence[Any]
     seconds: Sequence[float | None]
     """When each was sent, if that is known."""
-    outcomes: Sequence[Outcome]
+    outcomes: Outcomes
     flags: Sequence[bool]
 
 
@@ -62,9 +62,9 @@ class Tally:
         self._characters = Characters(getattr(moderator.scorer, "encoder", None))
         self.counts = Counts(clock)
 
-    def add(self, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
+    def add(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Count the rows of a chunk, each with its outcome."""
-        flags = [isinstance(outcome, Decision) and outcome.flagged for outcome in outcomes]
+        flags: list[bool] = outcomes.flagged[outcomes.places].tolist()
         texts, times, users, channels = (chunk.values(self._roles.get(r)) for r in _COLUMNS)
         seconds: list[float | None] = [None] * len(outcomes)
         if Role.TIME in self._roles:
@@ -92,31 +92,24 @@ class Tally:
         return [known[value] for value in values]
 
     def _each_text(self, rows: _Rows) -> None:
-        """Count what duplicates have in common, once for all of them."""
-        counts = self.counts
-        identities = list(map(id, rows.outcomes))
-        first = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
-        scores, times, places = [], [], []
-        for identity, count in Counter(identities).items():
-            i = first[identity]
-            outcome = rows.outcomes[i]
+        """Count what rows with the same text have in common, once for all of them."""
+        counts, outcomes = self.counts, rows.outcomes
+        each = zip(outcomes.distinct, outcomes.counts.tolist(), outcomes.first, strict=True)
+        for outcome, count, row in each:
             if not isinstance(outcome, Decision):
                 counts.problems[outcome.value] += count
                 continue
-            text = rows.texts[i]
             counts.actions[outcome.action.value] += count
             for label in outcome.labels:
                 counts.labels[label.value] += count
             if outcome.spans:
-                counts.expressions.add(text, outcome, count)
-            scores.append(tuple(outcome.scores.values()))
-            times.append(count)
-            places.append(i)
-            self._characters.count(text, count, counts.signals)
-        if places:
-            matrix = np.array(scores)
-            counts.signals.add_scores(matrix, np.array(times))
-            self._offer(rows, places, matrix)
+                counts.expressions.add(rows.texts[row], outcome, count)
+            self._characters.count(rows.texts[row], count, counts.signals)
+        if outcomes.judged.any():
+            places = np.flatnonzero(outcomes.judged)
+            scores = outcomes.scores[places]
+            counts.signals.add_scores(scores, outcomes.counts[places])
+            self._offer(rows, [outcomes.first[i] for i in places.tolist()], scores)
 
     def _offer(self, rows: _Rows, places: Sequence[int], scores: NDArray[np.float64]) -> None:
         """Offer what is flagged or near to it, of distinct texts, to be looked at."""
@@ -136,11 +129,12 @@ class Tally:
 
     def _draw(self, rows: _Rows) -> None:
         """Keep some rows by chance: for the review queue, and of every moment."""
-        judged = [i for i, outcome in enumerate(rows.outcomes) if isinstance(outcome, Decision)]
+        places = np.flatnonzero(rows.outcomes.judged[rows.outcomes.places])
+        judged: list[int] = places.tolist()
         if not judged:
             return
         columns = ([column[i] for i in judged] for column in (rows.texts, rows.times, rows.users))
-        keys, places = ranks(*columns), np.array(judged)
+        keys = ranks(*columns)
         flagged = np.array(rows.flags)[places]
         for place in smallest(keys, flagged.astype(np.int64), DRAWN).tolist():
             row, rank = judged[place], (0.0, int(keys[place]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gounmal.errors import ScoringFailed
+from gounmal.files.outcomes import Outcomes
 from gounmal.files.records import Problem
 from gounmal.report.tally import ruled
 from gounmal.schema import Decision, Message
@@ -13,8 +14,8 @@ from gounmal.schema import Decision, Message
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gounmal.files.outcomes import Outcome
     from gounmal.files.reader import Chunk
-    from gounmal.files.writers import Outcome
     from gounmal.moderator import Moderator
 
 REMEMBERED = 16_384
@@ -28,7 +29,13 @@ PASS_MESSAGES = 512
 PASS_CHARACTERS = 32_768
 """Of one call to the moderator, which holds evidence for every character of it."""
 
-_Key = tuple[str, str | None]  # a text, and the channel where that has rules of its own
+_Key = str | tuple[str, str | None]  # a text, and its channel where there are rules for channels
+
+
+class _Refused(NamedTuple):
+    """Stands for a row that cannot be judged: a Problem alone would equal a text that reads so."""
+
+    problem: Problem
 
 
 class Judge:
@@ -40,37 +47,43 @@ class Judge:
         self._channel = channel
         self._remembered: OrderedDict[_Key, Outcome] = OrderedDict()
 
-    def __call__(self, chunk: Chunk) -> list[Outcome]:
-        """One outcome for each row, in order.
+    def __call__(self, chunk: Chunk) -> Outcomes:
+        """What became of each row.
 
         Raises:
             ScoringFailed: the engine fails on everything.
         """
         keys = self._keys(chunk)
-        found: dict[_Key, Outcome] = {}
+        found: dict[_Key | _Refused, Outcome] = {}
         unknown: list[_Key] = []
-        for key in dict.fromkeys(key for key in keys if not isinstance(key, Problem)):
-            if (known := self._remembered.get(key)) is not None:
+        for key in dict.fromkeys(keys):
+            if isinstance(key, _Refused):
+                found[key] = key.problem
+            elif (known := self._remembered.get(key)) is not None:
                 self._remembered.move_to_end(key)
                 found[key] = known
             else:
                 unknown.append(key)
-        unknown.sort(key=lambda key: len(key[0]))
+        unknown.sort(key=lambda key: len(_text(key)))
         for part in _passes(unknown):
-            found.update(zip(part, self._moderate(part), strict=True))
-        self._remember(unknown, found)
-        return [key if isinstance(key, Problem) else found[key] for key in keys]
+            decided = self._moderate(part)
+            found.update(zip(part, decided, strict=True))
+            self._remember(part, decided)
+        return Outcomes.of(keys, found)
 
-    def _keys(self, chunk: Chunk) -> list[_Key | Problem]:
+    def _keys(self, chunk: Chunk) -> list[_Key | _Refused]:
         rules = self._moderator.policy.channels
         texts = zip(chunk.values(self._text), chunk.problems, strict=True)
         if not rules or self._channel is None:
-            return [problem or (text, None) for text, problem in texts]
+            return [_Refused(problem) if problem else text for text, problem in texts]
         rows = zip(texts, chunk.values(self._channel), strict=True)
-        return [problem or (text, ruled(channel, rules)) for (text, problem), channel in rows]
+        return [
+            _Refused(problem) if problem else (text, ruled(channel, rules))
+            for (text, problem), channel in rows
+        ]
 
     def _moderate(self, keys: Sequence[_Key]) -> Sequence[Outcome]:
-        messages = [Message(text, channel=channel) for text, channel in keys]
+        messages = list(map(_message, keys))
         try:
             return self._moderator.moderate(messages)
         except ScoringFailed:
@@ -85,21 +98,29 @@ class Judge:
         except ScoringFailed:
             return Problem.SCORING
 
-    def _remember(self, keys: Sequence[_Key], found: dict[_Key, Outcome]) -> None:
-        for key in keys:
-            if len(key[0]) <= REMEMBERED_LENGTH and isinstance(found[key], Decision):
-                self._remembered[key] = found[key]
+    def _remember(self, keys: Sequence[_Key], decided: Sequence[Outcome]) -> None:
+        for key, outcome in zip(keys, decided, strict=True):
+            if len(_text(key)) <= REMEMBERED_LENGTH and isinstance(outcome, Decision):
+                self._remembered[key] = outcome
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
+
+
+def _text(key: _Key) -> str:
+    return key if isinstance(key, str) else key[0]
+
+
+def _message(key: _Key) -> Message:
+    return Message(key) if isinstance(key, str) else Message(key[0], channel=key[1])
 
 
 def _passes(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
     """Consecutive keys, as many as one call may have."""
     start = characters = 0
-    for i, (text, _) in enumerate(keys):
-        if i > start and (i - start == PASS_MESSAGES or characters + len(text) > PASS_CHARACTERS):
+    for i, length in enumerate(map(len, map(_text, keys))):
+        if i > start and (i - start == PASS_MESSAGES or characters + length > PASS_CHARACTERS):
             yield keys[start:i]
             start, characters = i, 0
-        characters += len(text)
+        characters += length
     if start < len(keys):
         yield keys[start:]

@@ -232,6 +232,14 @@ def test_one_text_that_the_engine_fails_on_fails_alone(moderator, monkeypatch):
     assert [outcomes[0].flagged, outcomes[2].flagged] == [True, False]
 
 
+def test_a_text_that_reads_like_a_problem_is_none(moderator):
+    chunk = chunk_of(["length", "바보", "length"])
+    chunk.problems[2] = Problem.LENGTH
+    outcomes = judge_of(moderator)(chunk)
+    assert outcomes[0] == moderator.moderate(["length"])[0]
+    assert outcomes[2] is Problem.LENGTH
+
+
 def test_an_engine_that_fails_on_everything_stops_the_scan(tmp_path, moderator, monkeypatch):
     def score(_):
         raise ScoringFailed("engine")
@@ -298,7 +306,7 @@ def test_outcomes_are_those_of_each_text_alone(moderator, chunks):
     judging = judge_of(moderator)
     for texts in chunks:
         alone = [moderator.moderate([text])[0] for text in texts]
-        assert judging(chunk_of(texts)) == alone
+        assert list(judging(chunk_of(texts))) == alone
 
 
 def judge_of(moderator):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.files.columns import Role
+from gounmal.files.outcomes import Outcomes
 from gounmal.files.reader import Chunk
 from gounmal.files.records import Problem, Record
 from gounmal.moderator import Moderator
@@ -167,7 +168,8 @@ def counted(fake_scorer):
                 for t, _, u, w, c in part
             ]
             chunk = Chunk(start, [None] * len(part), 1.0, records)
-            counting.add(chunk, [outcome for _, outcome, *_ in part])
+            found = {id(outcome): outcome for _, outcome, *_ in part}
+            counting.add(chunk, Outcomes.of([id(outcome) for _, outcome, *_ in part], found))
         names = ("gounmal", "title", "source", "format", "encoding", "model", "mode")
         return counting.counts.summary(key=b"key", files=["a"], **dict.fromkeys(names, ""))
 
