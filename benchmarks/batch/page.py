@@ -86,12 +86,14 @@ def main_scan(scans: list[dict[str, Any]]) -> dict[str, Any]:
 def _of_engine(results: Mapping[str, Any], scans: list[dict[str, Any]]) -> Iterator[Figure]:
     scan = main_scan(scans)
     if engine := results.get("engine"):
-        share = engine["distinct"] / engine["messages_per_s"] / scan["seconds"]
-        said = (
-            f"{share:.0%} ({scan['rows']:,} lines in {scan['seconds']} s; their "
-            f"{engine['distinct']:,} unique ones at {engine['messages_per_s']:,} a second)"
-        )
-        yield Figure("scan over the engine's own limit", "≥ 60 %", "80 %", said, share >= 0.6)
+        # The engine sees each line once; what is asked for may mean all lines or those alone.
+        readings = (("lines/s", scan["rows"]), ("unique lines/s", engine["distinct"]))
+        for unit, lines in readings:
+            rate = lines / scan["seconds"]
+            share = rate / engine["messages_per_s"]
+            said = f"{share:.0%} ({rate:,.0f} of {engine['messages_per_s']:,}, {lines:,} lines)"
+            name = f"scan, {unit}, over the engine's own limit on the unique lines"
+            yield Figure(name, "≥ 60 %", "80 %", said, share >= 0.6)
     if pipeline := results.get("pipeline"):
         times = scan["rows_per_s"] / pipeline["lines_per_s"]
         said = (
