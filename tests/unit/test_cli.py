@@ -280,6 +280,7 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_interrupted_is_exit_code_1():
     code = (
         "import os, signal, gounmal.cli as cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # we may be in the background
         "from gounmal.moderator import Moderator\n"
         "Moderator.load = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
         "cli.main(['moderate', 'x'])"
