@@ -9,7 +9,7 @@ from gounmal.jobs.form import CHOICES, COLUMNS, MAX_OPTION
 from gounmal.jobs.job import JobState
 
 TAG = "Jobs"
-USUAL = (401, 403, 429, 500, 503)
+USUAL = (401, 403, 408, 429, 431, 500, 503)
 OF_ONE = (*USUAL, 404)
 
 TEXT_OR_NULL = {"type": ["string", "null"]}

@@ -63,6 +63,7 @@ def of_json(content: Any, folder: Path, settings: JobSettings) -> JobRequest:
         output=places["output"],
         folder=str(folder),
         uploaded=False,
+        within=settings.prefixes,
         fingerprint=_fingerprint([places, options]),
         **_named(options),
     )

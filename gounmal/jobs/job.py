@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _KEYS = uuid.UUID("3f5d6a8e-6f1c-5d2b-9a55-0d6e2c1b7f42")
 """Namespace of the ids that idempotency keys become."""
@@ -73,6 +73,8 @@ class JobRequest:
     format: str | None = None
     title: str | None = None
     language: str = "ko"
+    within: Sequence[str] = ()
+    """Prefixes below which each file must be, links followed; none where the operator chose it."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values."""
@@ -140,7 +142,7 @@ class Job:
             "created_at": _iso(self.created_at),
             "started_at": _iso(self.started_at),
             "finished_at": _iso(self.finished_at),
-            "reason": self.reason,
+            "reason": self._shown(self.reason),
             "result": f"/jobs/{self.id}/result" if self.state.readable else None,
             "report": f"/jobs/{self.id}/report" if self.state.readable else None,
         }
@@ -162,8 +164,17 @@ class Job:
             "eta_s": left,
             "shards": progress.shards,
             "shards_done": progress.finished,
-            "failed": [asdict(failed) for failed in progress.failed],
+            "failed": [
+                {"shard": failed.shard, "reason": self._shown(failed.reason)}
+                for failed in progress.failed
+            ],
         }
+
+    def _shown(self, reason: str | None) -> str | None:
+        """An upload is called by its name: where it lies is nobody's business."""
+        if reason is None or not self.request.uploaded:
+            return reason
+        return reason.replace(f"{Path(self.request.input).parent}/", "")
 
 
 def new_id(key: str | None = None) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gounmal.errors import InvalidConfiguration
+from gounmal.files.sources import UNREAD
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -76,15 +77,23 @@ class JobSettings:
             enabled=_text("GOUNMAL_JOBS", "on").lower() != "off",
             state=state,
             database=database,
-            prefixes=tuple(
-                p.strip() for p in _text("GOUNMAL_JOB_PREFIXES").split(",") if p.strip()
-            ),
+            prefixes=_prefixes(),
             max_bytes=_whole("GOUNMAL_JOB_MAX_BYTES", 1 << 30),
             retention_s=_duration("GOUNMAL_JOB_RETENTION", "7d"),
             processes=_whole("GOUNMAL_JOB_PROCESSES", 1),
             lost_after_s=_duration("GOUNMAL_JOB_LOST_AFTER", "30s") or 30.0,
             nightly=_nightly(),
         )
+
+
+def _prefixes() -> tuple[str, ...]:
+    found = tuple(p.strip() for p in _text("GOUNMAL_JOB_PREFIXES").split(",") if p.strip())
+    for prefix in found:
+        if prefix.partition("://")[0].lower() in UNREAD:
+            raise InvalidConfiguration(
+                f"GOUNMAL_JOB_PREFIXES: expected folders or object stores, got {prefix!r}"
+            )
+    return found
 
 
 def _nightly() -> Nightly | None:

@@ -76,19 +76,7 @@ class Receiver:
         self._size = 0
         self._pending = bytearray()
         self._ended = False
-        self._parser = MultipartParser(
-            options[b"boundary"],
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, a, b: self._add_header(0, data[a:b]),
-                "on_header_value": lambda data, a, b: self._add_header(1, data[a:b]),
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._describe,
-                "on_part_data": lambda data, a, b: self._take(data[a:b]),
-                "on_part_end": self._end_part,
-                "on_end": self._end,
-            },
-        )
+        self._parser = self._new_parser(options[b"boundary"])
 
     async def receive(self, body: AsyncIterator[bytes]) -> Upload:
         """Read to the end.
@@ -118,6 +106,24 @@ class Receiver:
         if not self._size:
             raise JobRefused(400, "file", "expected a file with something in it")
         return Upload(self._path, self._digest.hexdigest(), self._fields)
+
+    def _new_parser(self, boundary: bytes) -> MultipartParser:
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": lambda data, a, b: self._add_header(0, data[a:b]),
+                    "on_header_value": lambda data, a, b: self._add_header(1, data[a:b]),
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._describe,
+                    "on_part_data": lambda data, a, b: self._take(data[a:b]),
+                    "on_part_end": self._end_part,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError:
+            raise JobRefused(400, "body", "expected a shorter boundary") from None
 
     def _feed(self, chunk: bytes) -> None:
         try:

@@ -42,6 +42,7 @@ FORM_BYTES = 1 << 16
 MAX_KEY = 200
 MAX_PAGE = 100
 PAGE = 20
+_LIMITS = frozenset(map(str, range(1, MAX_PAGE + 1)))
 READ_BYTES = 1 << 18
 
 REPORT_HEADERS = {
@@ -101,7 +102,7 @@ class JobDoors:
     async def list(self, request: Request) -> Response:
         """Jobs, newest first."""
         limit, cursor = request.query_params.get("limit"), request.query_params.get("cursor")
-        if limit is not None and not (limit.isdecimal() and 1 <= int(limit) <= MAX_PAGE):
+        if limit is not None and limit not in _LIMITS:
             raise JobRefused(400, "limit", f"expected 1 to {MAX_PAGE}")
         store = await self._open()
         try:

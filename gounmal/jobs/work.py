@@ -6,6 +6,7 @@ part of its answer, and says nothing of any text.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from gounmal.errors import GounmalError, ScoringFailed
+from gounmal.errors import GounmalError, InvalidInput, ScoringFailed
+from gounmal.files.sources import find
 from gounmal.files.writers import replacing
 from gounmal.jobs.job import JobRequest, JobState
+from gounmal.jobs.places import is_below, roots
+from gounmal.scan.planning import ENDINGS
 from gounmal.scan.shards import Plan, ScanOptions, assemble, plan, run_shard
 
 if TYPE_CHECKING:
@@ -34,6 +38,14 @@ _T = TypeVar("_T")
 
 PAUSES_S = (1, 5, 25)
 """Before a shard is tried again: a disk may be cleared meanwhile."""
+
+LASTING = frozenset(
+    (
+        *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+        *(errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL),
+    )
+)
+"""What is the same however often it is tried; a disk that is full may be cleared."""
 
 REPORT_EVERY_S = 1.0
 """How often a shard tells how far it is, and asks whether it is still wanted."""
@@ -72,6 +84,8 @@ class Work:
 
         def make() -> int:
             folder.mkdir(parents=True, exist_ok=True)
+            if request.within:
+                _refuse_links(request)
             self._moderators.keep_policy(folder)
             options = ScanOptions.of(
                 self._moderators.current(),
@@ -145,6 +159,19 @@ def decisions_of(plan: Plan) -> list[str]:
     return [f"{output}/{item.output}" for item in plan.inputs if item.source]
 
 
+def _refuse_links(request: JobRequest) -> None:
+    """See that all that is found, and not only where it is looked for, is allowed.
+
+    Raises:
+        InvalidInput: a link leads elsewhere; nothing was read yet.
+    """
+    within = roots(request.within)
+    for file in find(request.input, ENDINGS):
+        where = str(file.place.resolve()) if isinstance(file.place, Path) else str(file.place)
+        if not is_below(where, within):
+            raise InvalidInput(f"{request.input}: {file.name} leads out of GOUNMAL_JOB_PREFIXES")
+
+
 def _attempt(do: Callable[[], _T]) -> tuple[_T | None, str | None]:
     """Do something, more than once where that may help: what came of it, or what was the matter."""
     for pause in (*PAUSES_S, None):
@@ -153,7 +180,8 @@ def _attempt(do: Callable[[], _T]) -> tuple[_T | None, str | None]:
         except Unwanted:
             return None, "cancelled"
         except (OSError, ScoringFailed) as error:
-            if pause is None or isinstance(error, FileNotFoundError):
+            lasting = isinstance(error, OSError) and error.errno in LASTING
+            if pause is None or lasting:
                 return None, _said(error)
             logger.warning("trying again in %d s: %s", pause, _said(error))
             time.sleep(pause)

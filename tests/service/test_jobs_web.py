@@ -19,6 +19,7 @@ from gounmal.jobs.store import JobStore
 from gounmal.jobs.web import JobDoors
 
 CSV = "text\n안녕하세요\n".encode()
+LONG_BOUNDARY = f"multipart/form-data; boundary={'a' * 5_000}"
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ async def test_a_location_elsewhere_is_refused(http, tmp_path):
         ({"files": {"file": ("a.csv", b"x" * 100_000)}}, (413, "file")),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"lang": "fr"}}, (400, "lang")),
         ({"content": CSV, "headers": {"content-type": "text/csv"}}, (415, "body")),
+        ({"content": CSV, "headers": {"content-type": LONG_BOUNDARY}}, (400, "body")),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, (400, "body")),
         ({"json": []}, (400, "body")),
         ({"json": {}}, (400, "input")),
@@ -151,7 +153,10 @@ async def test_jobs_are_listed_newest_first_by_the_page(http):
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("limit=0", "limit"), ("limit=x", "limit"), ("limit=101", "limit"), ("cursor=x", "cursor")],
+    [
+        *((f"limit={limit}", "limit") for limit in ("0", "x", "101", "01", "１", "9" * 5_000)),
+        ("cursor=x", "cursor"),
+    ],
 )
 async def test_a_page_that_is_not_there(http, query, field):
     assert error_of(await http.get(f"/jobs?{query}")) == (400, field)

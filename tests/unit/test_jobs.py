@@ -110,6 +110,7 @@ def test_durations(settings, text, seconds):
         ("JOB_RETENTION", "0d"),
         ("JOB_MAX_BYTES", "-1"),
         ("JOB_PROCESSES", "two"),
+        ("JOB_PREFIXES", "/data, https://files.example/chats"),
         ("NIGHTLY", "0 3 * * *"),  # without input and output
     ],
 )
@@ -138,6 +139,8 @@ def test_a_location_must_be_below_a_prefix(tmp_path):
         "{data}/a\n.csv",
         "s3://chat/nightlyx/1.csv",
         "s3://chat/nightly/../1.csv",
+        "s3://chat/nightly/%2e%2E/1.csv",
+        "s3://chat/nightly/..\\1.csv",
         "s3://other/nightly/1.csv",
         "https://example.com/a.csv",
         "simplecache::s3://chat/nightly/1.csv",
@@ -158,6 +161,14 @@ def test_a_link_leads_out_of_a_prefix(tmp_path):
     for location in ("link/a.csv", "link/*.csv"):
         with pytest.raises(JobRefused, match="GOUNMAL_JOB_PREFIXES"):
             allowed(f"{tmp_path}/data/{location}", [f"{tmp_path}/data"], field="input")
+
+
+def test_links_that_lead_to_each_other_lead_nowhere(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for location in ("a", "a/x.csv", "a/*.csv"):
+        with pytest.raises(JobRefused, match="expected an absolute path"):
+            allowed(f"{tmp_path}/{location}", [str(tmp_path)], field="input")
 
 
 def test_without_prefixes_there_are_only_uploads():

@@ -138,6 +138,12 @@ def test_an_unknown_scheme_names_the_known_ones():
         find("gopher://x/a.csv", ENDINGS)
 
 
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1/a.csv", "HTTPS://x.example/a.csv"])
+def test_what_a_server_may_send_elsewhere_is_not_asked(uri):
+    with pytest.raises(InvalidInput, match="is no object store"):
+        find(uri, ENDINGS)
+
+
 def test_local_names(tmp_path, monkeypatch):
     (tmp_path / "x" / "y").mkdir(parents=True)
     for name in ("x/a[1].csv", "x/y/b.csv", "x/.hidden.csv", "x/_meta.csv", "x/c.txt"):
