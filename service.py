@@ -183,7 +183,7 @@ def fronted(service: Any) -> Any:
     bodies = {path: door.max_bytes for path, door in DOORS.items()}
     service.front = (
         (Gate, {"exposure": EXPOSURE, "bodies": bodies, "registry": REGISTRY}),
-        (Metrics, {}),
+        (Metrics, {"doors": [PLATFORM.health, PLATFORM.predict] if PLATFORM else []}),
         (Front, {"doors": DOORS, "sockets": {PATH: LiveStreams(online, STREAMS)}}),
     )
     return service

@@ -40,7 +40,11 @@ def fitting_workers(*, beside: int = 0) -> int:
 
 
 def _cores() -> float:
-    allowed = float(len(os.sched_getaffinity(0)))
+    # macOS has no affinity.
+    here = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
+    allowed = float(len(here))
     quota = _limit("cpu.max", "cpu/cpu.cfs_quota_us")
     return allowed if quota is None else min(allowed, quota)
 

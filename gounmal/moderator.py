@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from gounmal.errors import InvalidMessage
 from gounmal.policy import (
     Policy,
     decide,
@@ -128,6 +129,8 @@ class Moderator:
             InvalidMessage: one of them is outside the contract; none was judged.
             ScoringFailed: the engine failed.
         """
+        if isinstance(messages, str):
+            raise InvalidMessage("messages", "expected a list of texts or messages, got one text")
         prepared = [self.prepare(m if isinstance(m, Message) else Message(m)) for m in messages]
         scored = self.score(prepared)
         return self.decide_many(prepared, scored)

@@ -44,6 +44,20 @@ Threshold = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the first one would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  (PyYAML's)
+        """As PyYAML's."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{name!r} is there twice", problem_mark=node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 class BlocklistEntry(BaseModel):
     """One expression that is always flagged."""
 
@@ -90,7 +104,7 @@ class Policy:
             InvalidPolicy: no such file, no YAML, an unknown key, or a value out of its vocabulary.
         """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a safe one)
         except OSError as error:
             raise InvalidPolicy(f"{path}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -145,6 +159,14 @@ class Policy:
         return self.actions[label.parent] if label.parent else Action.ALLOW
 
 
+def ruled(channel: object, rules: Mapping[str, object]) -> str | None:
+    """The name of a channel that has rules of its own in the policy; None for any other."""
+    if not rules:
+        return None
+    name = str(channel) if isinstance(channel, str | int) else None
+    return name if name in rules else None
+
+
 def exempt(normalized: Normalized, policy: Policy) -> str:
     """The text as the model gets to see it: allowlisted expressions blanked, same length."""
     text = normalized.original
@@ -185,14 +207,16 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
     listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
     if not found and not listed:
         return harmless(message, normalized, values, policy=policy, model=model)
-    found |= {label.parent for label in found if label.parent}
+    brought = {label.parent for label in found if label.parent}
     spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
-    spans.sort(key=lambda span: (span.start, span.end, _PLACE[span.label]))
-    flagged = found | {span.label for span in listed}
-    labels = tuple(label for label in LABELS if label in flagged)
+    spans = _apart(spans)
+    named = {span.label for span in listed}
+    labels = tuple(label for label in LABELS if label in found | brought | named)
+    # Where a kind of hate was found it speaks for `hate`, which may have a harder action.
+    telling = (found - brought) | named
     return Decision(
         id=message.id,
-        action=max((policy.action(label) for label in labels), key=_severity),
+        action=max(map(policy.action, telling), key=_severity),
         flagged=True,
         labels=labels,
         scores=dict(zip(LABELS, values, strict=True)),
@@ -257,8 +281,14 @@ def _severity(action: Action) -> int:
 
 
 def _key(expression: str) -> str:
-    """The form in which expressions are compared."""
-    return normalize(expression).canonical.text
+    """The form in which expressions are compared.
+
+    Raises:
+        InvalidPolicy: there is nothing visible in it: it would be in no text, or in all.
+    """
+    if key := normalize(expression).canonical.text:
+        return key
+    raise InvalidPolicy("blocklist, allowlist: an expression has no visible character")
 
 
 def _blocklist_spans(normalized: Normalized, policy: Policy) -> Iterator[Span]:
@@ -289,6 +319,26 @@ def _model_spans(
             if trimmed:
                 start_of_trimmed = start + stretch.index(trimmed)
                 yield Span(start_of_trimmed, start_of_trimmed + len(trimmed), label, Source.MODEL)
+
+
+def _apart(spans: list[Span]) -> list[Span]:
+    """In order, those of one label that overlap as one: a blocklisted one says who found it."""
+    kept: list[Span] = []
+    last: dict[Label, int] = {}
+    for span in sorted(spans, key=lambda span: (span.start, span.end, _PLACE[span.label])):
+        at = last.get(span.label)
+        if at is not None and span.start < kept[at].end:
+            before = kept[at]
+            source = (
+                Source.BLOCKLIST
+                if Source.BLOCKLIST in {span.source, before.source}
+                else span.source
+            )
+            kept[at] = Span(before.start, max(before.end, span.end), span.label, source)
+            continue
+        last[span.label] = len(kept)
+        kept.append(span)
+    return sorted(kept, key=lambda span: (span.start, span.end, _PLACE[span.label]))
 
 
 def _runs(chosen: list[bool]) -> Iterator[tuple[int, int]]:

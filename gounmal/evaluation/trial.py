@@ -19,21 +19,18 @@ from gounmal.evaluation.measure import (
     slices,
 )
 from gounmal.evaluation.metrics import Counts, reliability
-from gounmal.report.tally import ruled
+from gounmal.policy import ruled
+from gounmal.scan.judge import passes
 from gounmal.schema import LABELS, Message, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from gounmal.evaluation.labelled import Labelled
     from gounmal.moderator import Moderator, Prepared
     from gounmal.schema import Decision
-
-PASS_MESSAGES = 256
-PASS_CHARACTERS = 32_768
-"""Of one call to the moderator, which holds evidence for every character of it."""
 
 WORST = 20
 """Errors of each sort that are shown."""
@@ -119,7 +116,9 @@ def judge(
         np.zeros(shape, np.float32), {mode: np.zeros(shape, np.bool_) for mode in Mode}
     )
     done = 0
-    for rows in _passes([len(text) for text in lines.texts]):
+    order = sorted(range(len(lines.texts)), key=lambda row: len(lines.texts[row]))
+    for chosen in passes(len(lines.texts[row]) for row in order):
+        rows = order[chosen]
         prepared = [_prepared(lines, moderator, row) for row in rows]
         scored = moderator.score(prepared)
         for row, p, s in zip(rows, prepared, scored, strict=True):
@@ -183,17 +182,3 @@ def _decision(lines: Labelled, moderator: Moderator, row: int) -> Decision:
 def _prepared(lines: Labelled, moderator: Moderator, row: int) -> Prepared:
     channel = ruled(lines.channels[row], moderator.policy.channels)
     return moderator.prepare(Message(lines.texts[row], channel=channel))
-
-
-def _passes(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows by length, as many as one call may have."""
-    rows: list[int] = []
-    characters = 0
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if rows and (len(rows) == PASS_MESSAGES or characters + lengths[row] > PASS_CHARACTERS):
-            yield rows
-            rows, characters = [], 0
-        rows.append(row)
-        characters += lengths[row]
-    if rows:
-        yield rows

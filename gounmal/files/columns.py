@@ -79,9 +79,14 @@ def find_roles(path: Place, columns: tuple[str, ...], names: Mapping[Role, str])
     return {r: c for r, c in roles.items() if r in names or r is Role.TEXT or c not in taken}
 
 
+def known_name(column: str) -> bool:
+    """Is it a name by which columns are known?"""
+    return _plain(column) in _KNOWN
+
+
 def _listed(columns: tuple[str, ...]) -> str:
     """Those of known names, and how many others: without a header those would be messages."""
-    shown = [repr(column) for column in columns if _plain(column) in _KNOWN][:20]
+    shown = [repr(column) for column in columns if known_name(column)][:20]
     others = len(columns) - len(shown)
     if others:
         shown.append(f"{others} of {'other' if shown else 'unknown'} names")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from gounmal.errors import InvalidInput
-from gounmal.files.columns import Role, find_roles, unique_names
+from gounmal.files.columns import Role, find_roles, known_name, unique_names
 from gounmal.files.lines import decoded, detect_encoding, opened
 from gounmal.files.parquet import (
     batch_rows,
@@ -188,6 +188,8 @@ def inspect(path: Place, *, names: Mapping[Role, str] | None = None) -> Input:
     if kind is Format.PARQUET:
         with opened_parquet(path) as file:
             columns = tuple(file.schema_arrow.names)
+            if len(set(columns)) < len(columns):
+                raise InvalidInput(f"{path}: two columns have the same name: give each its own")
             roles = find_roles(path, columns, names or {})
             check_text(path, file.schema_arrow.field(roles[Role.TEXT]))
         return Input(path, kind, None, None, columns, roles)
@@ -199,6 +201,11 @@ def inspect(path: Place, *, names: Mapping[Role, str] | None = None) -> Input:
             columns = _keys(path, lines)
         else:
             columns, delimiter = _header(path, lines, kind)
+            if len(columns) == 1 and Role.TEXT not in (names or {}) and not known_name(columns[0]):
+                raise InvalidInput(
+                    f"{path}: the first line may be a message: expected a header such as `text`, "
+                    "or its name as --text"
+                )
     return Input(
         path,
         kind,

@@ -19,7 +19,7 @@ from gounmal.files.parquet import opened_parquet
 from gounmal.files.reader import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gounmal.files.outcomes import Outcome, Outcomes
@@ -176,15 +176,17 @@ class _Jsonl:
         pass
 
     def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
-        tails = [_json(self._named(outcome))[1:] for outcome in outcomes.distinct]
+        tails = [_tail(outcome, self._names) for outcome in outcomes.distinct]
         if chunk.batch is None:
             objects = [row.line or _json(row.values) for row in chunk.rows]
+            later = self._later(chunk)
         else:
-            objects = [_json(record) for record in chunk.records()]
+            objects, later = [_json(record) for record in chunk.records()], {}
         joined = []
-        for line, i in zip(objects, outcomes.places.tolist(), strict=True):
+        for row, (line, i) in enumerate(zip(objects, outcomes.places.tolist(), strict=True)):
             head = line[:-1].rstrip()
-            joined.append(f"{head}{'' if head == '{' else ','}{tails[i]}\n")
+            tail = _tail(outcomes.distinct[i], later[row]) if row in later else tails[i]
+            joined.append(f"{head}{'' if head == '{' else ','}{tail}\n")
         self._sink.write(_encoded("".join(joined)))
 
     def close(self) -> None:
@@ -193,8 +195,14 @@ class _Jsonl:
     def abandon(self) -> None:
         pass
 
-    def _named(self, outcome: Outcome) -> dict[str, Any]:
-        return {self._names[name]: value for name, value in nested(outcome).items()}
+    def _later(self, chunk: Chunk) -> dict[int, dict[str, str]]:
+        """Other names for rows with a key of ours, which the file's first rows did not have."""
+        ours = set(self._names.values())
+        return {
+            row: decision_names(tuple(record.values), tuple(self._names))
+            for row, record in enumerate(chunk.rows)
+            if not ours.isdisjoint(record.values)
+        }
 
 
 class _Parquet:
@@ -260,6 +268,11 @@ def _text(value: Any) -> str | None:
         return repr(value)
     nested = isinstance(value, dict | list | tuple)
     return _json(value) if nested else _json(value).strip('"')
+
+
+def _tail(outcome: Outcome, names: Mapping[str, str]) -> str:
+    """What was decided by these names, as the rest of a JSON object."""
+    return _json({names[name]: value for name, value in nested(outcome).items()})[1:]
 
 
 def _json(value: Any) -> str:

@@ -103,6 +103,7 @@ class Gate:
         self._only_this_machine = local and not self._key_needed and not exposure.open
         platform = Platform.read()
         health = (platform.health,) if platform else ()
+        self._streams = frozenset((STREAM, *((platform.predict,) if platform else ())))
         metrics = ("/metrics",) if exposure.metrics_open else ()
         self._open = frozenset((*OPEN, *health, *metrics))
         self._callers: dict[str, Caller] = {}
@@ -163,9 +164,9 @@ class Gate:
             return
         if caller.bucket is not None:
             CALLERS_BUCKET.set(caller.bucket)
-            if scope["path"] == STREAM:
+            if scope["path"] in self._streams:
                 receive = _paced(receive, caller.bucket)
-            else:
+            if scope["path"] != STREAM:
                 caller.bucket.spend(1)
         if scope["type"] == "http" and scope["method"] == "GET":
             send = dressed(send)
@@ -215,14 +216,12 @@ def _key(headers: dict[bytes, bytes]) -> bytes:
 
 
 def _paced(receive: Receive, bucket: Bucket) -> Receive:
-    """Hand over the lines of a stream no faster than its caller may send them."""
+    """Hand over a stream no faster than its caller may send: who reads lines counts them."""
 
     async def paced() -> Message:
         event = await receive()
         if event["type"] == "websocket.receive":
             bucket.spend(1)
-        elif event["type"] == "http.request":
-            bucket.spend(event.get("body", b"").count(b"\n"))
         wait = bucket.wait_s()
         if wait:
             await asyncio.sleep(wait)

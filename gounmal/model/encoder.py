@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from gounmal.text.hangul import LEADS, TAILS, VOWELS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,9 +43,6 @@ _SLOT_BITS = 20
 _PAD = 3  # boundary characters between messages: no n-gram reaches from one into the next
 _BOUNDARY = "\x02"
 
-_CHO = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_JUNG = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
-_JONG = "\0ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _FOLDS = (
     *("ㄱㄲㅋ", "ㄷㄸㅌ", "ㅂㅃㅍ", "ㅅㅆ", "ㅈㅉㅊ", "ㄴㄵㄶ", "ㄹㄺㄻㄼㄽㄾㄿㅀ"),
     *("ㅏㅑㅘ", "ㅓㅕㅝ", "ㅗㅛ", "ㅜㅠㅡ", "ㅐㅔㅒㅖㅙㅚㅞ", "ㅣㅟㅢ"),
@@ -61,9 +60,9 @@ def _tables() -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]
     plain = np.zeros((0x10000, 3), np.uint64)
     plain[:, 0] = np.arange(0x10000)
     syllables = np.arange(11172)
-    cho = np.array([0 if c == "ㅇ" else ord(c) for c in _CHO], np.uint64)
-    jung = np.array([ord(c) for c in _JUNG], np.uint64)
-    jong = np.array([ord(c) for c in _JONG], np.uint64)
+    cho = np.array([0 if c == "ㅇ" else ord(c) for c in LEADS], np.uint64)
+    jung = np.array([ord(c) for c in VOWELS], np.uint64)
+    jong = np.array([ord(c) if c else 0 for c in TAILS], np.uint64)
     plain[0xAC00:0xD7A4, 0] = cho[syllables // 588]
     plain[0xAC00:0xD7A4, 1] = jung[syllables // 28 % 21]
     plain[0xAC00:0xD7A4, 2] = jong[syllables % 28]

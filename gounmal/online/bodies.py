@@ -7,6 +7,7 @@ and an unknown field (a misspelt `channel`, say) is refused rather than overlook
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -20,6 +21,12 @@ MAX_BODY_BYTES = 1 << 20
 
 MAX_LIST_BODY_BYTES = 1 << 24
 """Of a list: 1,024 texts of the greatest length, each character three bytes, and some."""
+
+BYTES_A_VALUE = 16
+"""Of JSON longer than one message's, on average: `{},{},…` takes thirty times its length in memory
+once it is read."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 
 MESSAGE_FIELDS = frozenset(("text", "id", "channel"))
 LIST_FIELDS = frozenset(("texts", "channel"))
@@ -43,8 +50,10 @@ def parse(body: bytes | str) -> Any:
     """JSON → what it says.
 
     Raises:
-        Refused: it is not JSON.
+        Refused: it is not JSON, or of more values than anything valid.
     """
+    if len(body) > MAX_BODY_BYTES and isinstance(body, bytes) and _crowded(body):
+        raise Refused(400, f"expected at most {MAX_TEXTS} texts")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -54,6 +63,16 @@ def parse(body: bytes | str) -> Any:
         return json.loads(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError):
         raise Refused(400, "expected valid JSON in UTF-8") from None
+
+
+def _crowded(body: bytes) -> bool:
+    """Does JSON hold more values than any valid request of its length, strings not looked into?"""
+    most = 4 * MAX_TEXTS + len(body) // BYTES_A_VALUE
+    return _values(body) > most and _values(_STRING.sub(b"", body)) > most
+
+
+def _values(body: bytes) -> int:
+    return sum(map(body.count, (b",", b"[", b"{")))
 
 
 def to_message(value: Any) -> Message:

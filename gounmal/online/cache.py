@@ -24,6 +24,9 @@ class Version:
     policy: Policy
 
 
+MAX_LENGTH = 200
+"""Longer texts seldom come again, and would take the memory of many: a Decision holds its text."""
+
 Key = tuple[str, str | None, Version]
 """Text, channel where it has rules of its own, and what judged."""
 
@@ -69,7 +72,7 @@ class Cache:
 
     def put(self, key: Key, decision: Decision) -> None:
         """Keep a Decision, in place of the one that was not asked for the longest."""
-        if not self.size:
+        if not self.size or len(key[0]) > MAX_LENGTH:
             return
         self._entries[key] = decision.with_id(None)
         self._entries.move_to_end(key)

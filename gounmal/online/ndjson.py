@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
+from gounmal.gate.limits import spend
 from gounmal.online.frames import MAX_FRAME, MAX_IN_FLIGHT, answer, read
 from gounmal.online.interrupt import Interruptible
 
@@ -125,6 +126,7 @@ class LineStream:
             self._begun.set()
             more = event.get("more_body", False)
             found = lines.feed(event.get("body", b""), last=not more)
+            spend(len(found))
             for start in range(0, len(found), GROUP):
                 asked = [read(line, whole="line") for line in found[start : start + GROUP]]
                 judged = answer(self._judge, asked, patient=True)

@@ -21,9 +21,14 @@ from gounmal.online.exposition import PERIOD_S, Histogram
 from gounmal.online.telemetry import SECONDS, Distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DOORS = ("/moderate", "/moderate_many", "/stream", "/livez", "/readyz", "/metrics", "/docs.json")
+DOORS = (
+    *("/moderate", "/moderate_many", "/stream", "/jobs", "/livez", "/readyz", "/metrics"),
+    "/docs.json",
+)
 OTHER = "other"
 """Any other path, and any status that is none."""
 
@@ -34,9 +39,20 @@ class Metrics:
     BentoML's own metrics take the path of a request as a label, so that unknown URLs grow them
     without end, and no middleware can come before them. With `metrics.enabled: false` this one
     stands in for them (docs/decisions/0014).
+
+    Args:
+        app: what it stands before.
+        registry: where to count.
+        doors: paths beside `DOORS` that are counted by name.
     """
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        registry: CollectorRegistry = REGISTRY,
+        *,
+        doors: Sequence[str] = (),
+    ) -> None:
         self._app = app
         self._registry = registry
         self._total = Counter(
@@ -49,7 +65,8 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
-        self._doors = {door: seconds.labels(door) for door in (*DOORS, OTHER)}
+        every = dict.fromkeys((*DOORS, *doors, OTHER))
+        self._doors = {door: seconds.labels(door) for door in every}
         self._seconds = {door: Distribution(SECONDS) for door in self._doors}
         self._answered: Count[tuple[str, int]] = Count()
         self._due = False
@@ -60,7 +77,8 @@ class Metrics:
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        door = path if path in self._doors else OTHER
+        # Of a job, `/jobs/…` is the same door: its id would be a series of its own.
+        door = "/jobs" if path.startswith("/jobs/") else path if path in self._doors else OTHER
         start = time.monotonic()
 
         async def noting(message: Message) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gounmal.files.columns import Role
+from gounmal.policy import ruled
 from gounmal.report.counts import Counts
 from gounmal.report.draw import ranks, smallest
 from gounmal.report.moments import SHOWN
@@ -180,11 +181,3 @@ class Tally:
 
 
 _COLUMNS = (Role.TEXT, Role.TIME, Role.USER, Role.CHANNEL)
-
-
-def ruled(channel: object, rules: Mapping[str, object]) -> str | None:
-    """The name of a channel that has rules of its own in the policy; None for any other."""
-    if not rules:
-        return None
-    name = str(channel) if isinstance(channel, str | int) else None
-    return name if name in rules else None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from gounmal.errors import ScoringFailed
 from gounmal.files.outcomes import Outcomes
 from gounmal.files.records import Problem
-from gounmal.report.tally import ruled
+from gounmal.policy import ruled
 from gounmal.schema import Decision, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gounmal.files.outcomes import Outcome
     from gounmal.files.reader import Chunk
@@ -65,7 +65,8 @@ class Judge:
             else:
                 unknown.append(key)
         unknown.sort(key=lambda key: len(_text(key)))
-        for part in _passes(unknown):
+        for chosen in passes(len(_text(key)) for key in unknown):
+            part = unknown[chosen]
             decided = self._moderate(part)
             found.update(zip(part, decided, strict=True))
             self._remember(part, decided)
@@ -114,13 +115,15 @@ def _message(key: _Key) -> Message:
     return Message(key) if isinstance(key, str) else Message(key[0], channel=key[1])
 
 
-def _passes(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
-    """Consecutive keys, as many as one call may have."""
-    start = characters = 0
-    for i, length in enumerate(map(len, map(_text, keys))):
-        if i > start and (i - start == PASS_MESSAGES or characters + length > PASS_CHARACTERS):
-            yield keys[start:i]
-            start, characters = i, 0
+def passes(lengths: Iterable[int]) -> Iterator[slice]:
+    """Which of consecutive texts of these lengths to give to the moderator in one call."""
+    start = stop = characters = 0
+    for length in lengths:
+        full = stop - start == PASS_MESSAGES or characters + length > PASS_CHARACTERS
+        if stop > start and full:
+            yield slice(start, stop)
+            start, characters = stop, 0
         characters += length
-    if start < len(keys):
-        yield keys[start:]
+        stop += 1
+    if stop > start:
+        yield slice(start, stop)

@@ -9,7 +9,6 @@ LEADS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 TAILS = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 FIRST = 0xAC00
-LAST = 0xD7A3
 
 LEAD_INDEX = {jamo: i for i, jamo in enumerate(LEADS)}
 VOWEL_INDEX = {jamo: i for i, jamo in enumerate(VOWELS)}

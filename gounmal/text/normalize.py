@@ -59,6 +59,9 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]"
 )
 """Fillers, variation selectors and skin tones; controls are told by their category."""
+_MAX_FOLDED = 4
+"""A few signs stand for whole sentences, up to 18 characters: such a sign stays what it is, so that
+no message grows by more than this factor."""
 _KEPT = {"Ŀ": "ŀ", "ŀ": "ŀ"}
 """Letters used for their shape, which NFKC would take apart."""
 
@@ -151,7 +154,7 @@ def _fold_character(character: str) -> str:
     if "\u3200" <= character <= "\u321e":
         folded = folded[1:-1]  # ㈎ is 가 in a box, as ㉮ is
     folded = unicodedata.normalize("NFKC", folded.casefold())
-    return folded.translate(_TO_COMPATIBILITY)
+    return character if len(folded) > _MAX_FOLDED else folded.translate(_TO_COMPATIBILITY)
 
 
 def _shortened(match: re.Match[str]) -> list[Piece]:

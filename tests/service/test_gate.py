@@ -399,16 +399,19 @@ async def test_frames_beyond_the_rate_wait(monkeypatch):
     assert waited[0] == pytest.approx(0.1, abs=0.05)
 
 
-async def test_lines_of_a_posted_stream_wait_too(monkeypatch):
+async def test_a_posted_stream_waits_for_what_its_lines_cost(monkeypatch):
     waited = []
 
     async def sleep(seconds):
         waited.append(seconds)
 
-    gate = behind(Exposure(NAMED, rate=(10, 2)))
     monkeypatch.setattr(room.asyncio, "sleep", sleep)
-    received = room._paced(_one_body(b"1\n2\n3\n4\n"), gate._caller("shop").bucket)
-    assert (await received())["body"] == b"1\n2\n3\n4\n"
+    bucket = behind(Exposure(NAMED, rate=(10, 2)))._caller("shop").bucket
+    received = room._paced(_one_body(b"1\n2\n3\n4"), bucket)
+    assert (await received())["body"] == b"1\n2\n3\n4"
+    assert waited == []
+    bucket.spend(4)
+    await received()
     assert waited == [pytest.approx(0.2, abs=0.05)]
 
 

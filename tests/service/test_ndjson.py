@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gounmal.gate.limits import CALLERS_BUCKET, Bucket
 from gounmal.moderator import Moderator
 from gounmal.online import ndjson
 from gounmal.online.decide import Online
@@ -50,6 +51,16 @@ async def judge(fake_scorer):
     online = Online(Moderator(fake_scorer))
     yield online
     await online.close()
+
+
+async def test_every_line_is_counted_against_its_caller(judge):
+    bucket = Bucket(1, 10, clock=lambda: 0.0)
+    CALLERS_BUCKET.set(bucket)
+    async with posting(judge) as client:
+        client.say(line("안녕") + b"\n" + line("뭐야"))
+        client.say(b"\n\n" + line("ㅋㅋ"), more=False)
+        await settle()
+    assert bucket.wait_s(8) == 1
 
 
 @asynccontextmanager

@@ -163,6 +163,15 @@ async def test_requests_are_counted_by_door_and_unknown_paths_add_nothing(regist
     assert PRIVATE not in sent[1]["body"].decode()
 
 
+async def test_a_job_is_no_door_of_its_own_and_a_clouds_path_is(registry):
+    app = Metrics(answering, registry, doors=["/invocations"])
+    for path in ("/jobs", "/jobs/one", "/jobs/two/result", "/invocations"):
+        await call(app, path)
+    await call(app, "/metrics")
+    assert value(registry, "requests_total", door="/jobs", status="200") == 3
+    assert value(registry, "requests_total", door="/invocations", status="200") == 1
+
+
 async def test_what_is_no_request_passes(registry):
     seen = []
 

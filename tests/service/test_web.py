@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.moderator import Moderator
-from gounmal.online import web
+from gounmal.online import bodies, web
 from gounmal.online.bodies import MAX_BODY_BYTES, MAX_LIST_BODY_BYTES, to_message, to_messages
 from gounmal.online.decide import Online
 from gounmal.online.wire import DecisionBody, encode, encode_many
@@ -166,6 +166,22 @@ async def test_a_bad_list_is_refused_by_name(client, body, field, message):
     assert (got_status, got_field) == (400, field)
     assert message in got_message
     assert PRIVATE not in response.text
+
+
+async def test_a_list_of_too_many_values_is_refused_unread(client, monkeypatch):
+    monkeypatch.setattr(bodies.orjson, "loads", lambda _: pytest.fail("it was read"))
+    for value in (b"{}", b"[[]]", b'"ab"', b"1"):
+        body = b'{"texts": [' + b",".join([value] * 700_000) + b"]}"
+        headers = {"content-type": "application/json"}
+        response = await client.post("/moderate_many", content=body, headers=headers)
+        assert fault(response) == (400, "body", "expected at most 1024 texts")
+
+
+async def test_texts_full_of_punctuation_are_only_texts(client):
+    texts = ['[{"\\,' * 500] * 512
+    response = await client.post("/moderate_many", json={"texts": texts})
+    assert response.status_code == 200
+    assert len(response.json()) == len(texts)
 
 
 async def test_a_list_is_bounded_while_it_is_read(client):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gounmal.config import Settings
 from gounmal.errors import InvalidConfiguration
 from gounmal.moderator import Moderator
-from gounmal.online.cache import Cache, Keys
+from gounmal.online.cache import MAX_LENGTH, Cache, Keys
 from gounmal.policy import Policy
 from gounmal.schema import LABELS, Message, Mode
 
@@ -28,16 +28,17 @@ def test_it_keeps_what_was_used_last(size, steps):
     [decision] = Moderator(NoScores()).moderate([""])
     cache, model = Cache(size), OrderedDict()
     for put, number in steps:
+        key = (str(number), None, None)
         if put:
-            cache.put(number, decision)
-            model[number] = decision
-            model.move_to_end(number)
+            cache.put(key, decision)
+            model[key] = decision
+            model.move_to_end(key)
             while len(model) > size:
                 model.popitem(last=False)
         else:
-            assert cache.get(number) == model.get(number)
-            if number in model:
-                model.move_to_end(number)
+            assert cache.get(key) == model.get(key)
+            if key in model:
+                model.move_to_end(key)
         assert len(cache) == len(model) <= size
 
 
@@ -63,6 +64,14 @@ def test_no_id_is_kept(moderator):
     kept = cache.get(keys.of(Message("이 바보야", id="8")))
     assert kept.id is None
     assert kept.with_id("7") == decision
+
+
+def test_long_texts_are_not_kept(moderator):
+    cache, keys = Cache(2), Keys(moderator)
+    for length, kept in ((MAX_LENGTH, 1), (MAX_LENGTH + 1, 1)):
+        message = Message("가" * length)
+        cache.put(keys.of(message), moderator.moderate([message])[0])
+        assert len(cache) == kept
 
 
 def test_a_key_depends_on_all_that_an_outcome_depends_on_and_on_nothing_else(moderator):

@@ -88,5 +88,12 @@ def test_where_there_are_no_control_groups_it_is_the_affinity(machine, tmp_path)
     assert (usable_cores(), fitting_workers()) == (2, 2)
 
 
+def test_without_affinity_it_is_all_cores(machine, monkeypatch):
+    machine(1)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert usable_cores() == 5
+
+
 def test_here_it_is_no_more_than_there_is():
     assert 1 <= fitting_workers() <= usable_cores() <= (os.cpu_count() or 1)

@@ -23,6 +23,7 @@ from gounmal.evaluation.page import render, write
 from gounmal.evaluation.trial import evaluate_file, judge
 from gounmal.moderator import Moderator, Scored
 from gounmal.policy import Policy
+from gounmal.scan.judge import PASS_CHARACTERS, PASS_MESSAGES
 from gounmal.schema import LABELS, Label, Mode
 from train.data import load
 from train.evaluate import evaluate
@@ -145,8 +146,8 @@ def test_no_call_is_large_and_all_are_reported(fake_scorer):
     lines = labelled(texts, np.zeros((720, len(LABELS))), np.zeros(720))
     seen = []
     verdicts = judge(lines, Moderator(fake_scorer), on_progress=lambda *at: seen.append(at))
-    assert max(len(call) for call in fake_scorer.calls) <= trial.PASS_MESSAGES
-    assert max(sum(map(len, call)) for call in fake_scorer.calls) <= trial.PASS_CHARACTERS
+    assert max(len(call) for call in fake_scorer.calls) <= PASS_MESSAGES
+    assert max(sum(map(len, call)) for call in fake_scorer.calls) <= PASS_CHARACTERS
     assert seen[-1] == (720, 1.0)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert verdicts.flagged[Mode.BALANCED].any(axis=1).tolist() == [True] * 700 + [False] * 20

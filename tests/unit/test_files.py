@@ -55,6 +55,12 @@ def json_text(rows):
     return "".join(json.dumps({"text": t, "user": u}, ensure_ascii=False) + "\n" for t, u in rows)
 
 
+def two_of_a_name():
+    sink = io.BytesIO()
+    pq.write_table(pa.table([pa.array(["가"]), pa.array(["나"])], ["text", "text"]), sink)
+    return sink.getvalue()
+
+
 def parquet_bytes(**columns):
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
@@ -132,6 +138,9 @@ def test_one_line_in_another_encoding_stays_one_line(tmp_path):
         ("a.jsonl", b'{"user": "kim", "time": 1}\n', "no text column"),
         ("a.parquet", b"no parquet", "not a Parquet file"),
         ("a.parquet", parquet_bytes(text=[1, 2]), "column 'text' is int64, not text"),
+        ("a.parquet", two_of_a_name(), "two columns have the same name"),
+        ("a.csv", "뭐야 이거\n안녕\n", "the first line may be a message"),
+        ("a.tsv", "뭐야 이거\n안녕\n", "the first line may be a message"),
     ],
 )
 def test_a_file_that_cannot_be_scanned_says_why(tmp_path, name, content, says):
@@ -158,7 +167,6 @@ def test_a_missing_file_says_so(tmp_path):
         ("내용,작성자,작성일시", "time", "작성일시"),
         ("text,Created At", "time", "Created At"),
         ("text,room-id", "channel", "room-id"),
-        ("anything", "text", "anything"),
     ],
 )
 def test_columns_are_known_by_their_names(tmp_path, header, role, column):
@@ -364,3 +372,11 @@ def _read_csv(text):
         found = inspect(write(Path(folder), "a.csv", text))
         assert found.format is Format.CSV
         return found, list(found.chunks())
+
+
+def test_the_only_column_may_be_called_anything_where_its_name_is_told(tmp_path):
+    found = inspect(write(tmp_path, "a.csv", "anything\n"), names={Role.TEXT: "anything"})
+    assert found.roles[Role.TEXT] == "anything"
+    assert (
+        inspect(write(tmp_path, "a.jsonl", '{"anything": "가"}\n')).roles[Role.TEXT] == "anything"
+    )

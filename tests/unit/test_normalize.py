@@ -170,6 +170,12 @@ def test_a_long_text_takes_time_in_proportion(unit):
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize("plane", range(4))
+def test_no_character_makes_a_text_many_times_as_long(plane):
+    for code in range(plane << 16, (plane + 1) << 16):
+        assert len(canonical(chr(code)).text) <= 4
+
+
 def test_views_are_canonical_first():
     normalized = normalize("씨1발")
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,6 +84,30 @@ def test_kind_follows_its_parent_unless_named():
     assert policy.action(Label.HATE_POLITICS) is Action.ALLOW
 
 
+def test_a_kind_of_hate_with_an_action_of_its_own_speaks_for_hate():
+    policy = Policy.parse({"actions": {"hate": "block", "hate/politics": "hold"}})
+    politics = judge("어쩌고", {Label.HATE: 0.9, Label.HATE_POLITICS: 0.9}, policy=policy)
+    assert (politics.action, politics.labels) == (Action.HOLD, (Label.HATE, Label.HATE_POLITICS))
+    assert judge("어쩌고", {Label.HATE: 0.9}, policy=policy).action is Action.BLOCK
+    both = {Label.HATE_AGE: 0.9, Label.HATE_POLITICS: 0.9}
+    assert judge("어쩌고", both, policy=policy).action is Action.BLOCK
+
+
+def test_a_blocklisted_label_is_not_softened_by_what_the_model_finds():
+    entry = {"text": "멍청이", "label": "hate"}
+    policy = Policy.parse({"actions": {"hate/politics": "hold"}, "blocklist": [entry]})
+    assert judge("멍청이", {Label.HATE_POLITICS: 0.9}, policy=policy).action is Action.BLOCK
+
+
+def test_overlapping_spans_of_one_label_are_one():
+    policy = Policy.parse({"blocklist": ["시발", "발놈"]})
+    evidence = evidence_at("야 시발놈아", Label.PROFANITY, 4, 6)
+    decision = judge("야 시발놈아", {Label.PROFANITY: 0.9}, policy=policy, evidence=evidence)
+    [span] = decision.spans
+    assert (span.start, span.end, span.source) == (2, 6, Source.BLOCKLIST)
+    assert decision.masked == "야 ****"
+
+
 def test_span_covers_the_evidence_and_masks_it():
     text = "야 이 바보 야"
     decision = judge(text, {Label.INSULT: 0.9}, evidence=evidence_at(text, Label.INSULT, 3, 6))
@@ -141,6 +167,8 @@ def test_nothing_to_judge_has_a_reason_of_its_own(text):
         ({"actions": {"profanty": "mask"}}, "actions"),
         ({"thresholds": {"insult": 1.5}}, "thresholds.insult"),
         ({"blocklist": [""]}, "blocklist.0"),
+        ({"blocklist": ["\u200b\u200d"]}, "no visible character"),
+        ({"allowlist": ["\u3164"]}, "no visible character"),
         ({"channels": {"kids": {"channels": {}}}}, "channels.kids.channels"),
         ([], "the file"),
     ],
@@ -156,6 +184,9 @@ def test_file_errors_name_the_file(tmp_path):
     (tmp_path / "bad.yaml").write_text("mode: [", encoding="utf-8")
     with pytest.raises(InvalidPolicy, match="bad"):
         Policy.load(tmp_path / "bad.yaml")
+    (tmp_path / "bad.yaml").write_text("blocklist: [가]\nblocklist: [나]\n", encoding="utf-8")
+    with pytest.raises(InvalidPolicy, match="'blocklist' is there twice"):
+        Policy.load(tmp_path / "bad.yaml")
 
 
 def test_shipped_policy_file_says_the_defaults():
@@ -166,14 +197,14 @@ def test_shipped_policy_file_says_the_defaults():
 
 
 @given(
-    text=st.text(max_size=30),
+    text=st.text(max_size=30) | st.text("가나 ", max_size=9),
     scores=st.lists(st.floats(0, 1), min_size=9, max_size=9),
     mode=st.sampled_from(Mode),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_decide_is_total_and_consistent(text, scores, mode, seed):
     evidence = np.random.default_rng(seed).random((len(text), len(LABELS)), np.float32)
-    policy = Policy.parse({"mode": mode.value, "blocklist": ["가"]})
+    policy = Policy.parse({"mode": mode.value, "blocklist": ["가", "가나"]})
     decision = judge(text, dict(zip(LABELS, scores, strict=True)), policy=policy, evidence=evidence)
     assert decision.flagged == bool(decision.labels)
     assert (decision.action is Action.ALLOW) == (not decision.flagged)
@@ -182,6 +213,9 @@ def test_decide_is_total_and_consistent(text, scores, mode, seed):
     assert {s.label for s in decision.spans} <= set(decision.labels)
     for label in decision.labels:
         assert label.parent is None or label.parent in decision.labels
+    for label in decision.labels:
+        own = [s for s in decision.spans if s.label is label]
+        assert all(a.end <= b.start for a, b in pairwise(own))
     starred = {i for s in decision.spans for i in range(s.start, s.end)}
     assert all(
         a == b
