@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import gounmal
+from benchmarks.online.report import HEADS, brief
 from gounmal import Label, Message, Moderator, Policy
 from gounmal.cli import main as command_line
 from gounmal.files.records import Problem
@@ -273,6 +274,13 @@ def test_results_are_those_that_the_model_came_with():
     for name, content in expected.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         assert refresh.with_results(text, content) == text, f"{name}: run docs/refresh.py"
+
+
+@each_readme
+def test_serving_is_compared_as_it_was_measured(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    content = brief(json.loads(refresh.ONLINE.read_bytes()), HEADS[name]) + "\n"
+    assert refresh.with_results(text, content, of="online") == text, f"{name}: run docs/refresh.py"
 
 
 def test_both_languages_say_the_same():
