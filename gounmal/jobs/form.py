@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("text", "time", "user", "channel")
 CHOICES = {"format": ("csv", "tsv", "jsonl", "parquet"), "lang": ("ko", "en")}
+_NAME = re.compile("[A-Za-z_-]{1,64}")
 OPTIONS = (*COLUMNS, *CHOICES, "title")
 MAX_OPTION = 200
 """Characters."""
@@ -73,7 +75,9 @@ def _options(fields: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in fields.items():
         if name not in OPTIONS:
-            raise JobRefused(400, name[:MAX_OPTION], f"expected only {', '.join(OPTIONS)}")
+            # A misspelt name is said back; what is no name at all may be anything.
+            field = name if _NAME.fullmatch(name) else "body"
+            raise JobRefused(400, field, f"expected only {', '.join(OPTIONS)}")
         if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_OPTION:
             raise JobRefused(400, name, f"expected text of at most {MAX_OPTION} characters")
         if value and name in CHOICES and value not in CHOICES[name]:

@@ -28,6 +28,9 @@ from zoneinfo import ZoneInfo
 from gounmal.errors import InvalidConfiguration
 from gounmal.files.sources import UNREAD
 
+_CRON = re.compile(r"\s*[\d*/,A-Za-z-]+(?:\s+[\d*/,A-Za-z-]+){4,5}\s*")
+"""Five fields, or six with seconds; what is in them DBOS finds out."""
+
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -74,7 +77,7 @@ class JobSettings:
         if not database.startswith(("postgresql://", "sqlite:///")):
             raise InvalidConfiguration("GOUNMAL_DATABASE: expected postgresql://…")
         return cls(
-            enabled=_text("GOUNMAL_JOBS", "on").lower() != "off",
+            enabled=_switch("GOUNMAL_JOBS", "on"),
             state=state,
             database=database,
             prefixes=_prefixes(),
@@ -100,6 +103,10 @@ def _nightly() -> Nightly | None:
     cron = _text("GOUNMAL_NIGHTLY")
     if not cron:
         return None
+    if not _CRON.fullmatch(cron):
+        raise InvalidConfiguration(
+            f"GOUNMAL_NIGHTLY: expected a cron expression such as `15 4 * * *`, got {cron!r}"
+        )
     source, output = _text("GOUNMAL_NIGHTLY_INPUT"), _text("GOUNMAL_NIGHTLY_OUTPUT")
     if not source or not output:
         raise InvalidConfiguration(
@@ -120,6 +127,13 @@ def _default_state() -> Path:
 
 def _text(name: str, default: str = "") -> str:
     return os.environ.get(name) or default
+
+
+def _switch(name: str, default: str) -> bool:
+    text = _text(name, default).lower()
+    if text not in {"on", "off"}:
+        raise InvalidConfiguration(f"{name}: expected on or off, got {text!r}")
+    return text == "on"
 
 
 def _whole(name: str, default: int) -> int:

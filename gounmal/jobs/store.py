@@ -5,6 +5,7 @@ A job is a DBOS workflow whose id is the job's. Nothing here runs one: see `goun
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from gounmal.jobs.settings import JobSettings
 
+_CURSOR = re.compile("([0-9]{1,16})-([0-9a-f]{32})")
 APPLICATION = "gounmal"
 FLOW_VERSION = "jobs-1"
 """Raised when the steps of a job change, so that no worker goes on with steps that it has not."""
@@ -105,8 +107,10 @@ class JobStore:
         """
         before = None
         if cursor is not None:
-            moment, _, job = cursor.partition("-")
-            before = (int(moment), job)
+            match = _CURSOR.fullmatch(cursor)
+            if match is None:
+                raise ValueError("no such cursor")
+            before = (int(match[1]), match[2])
         with _answering():
             asked = self.progress.newest(limit + 1, before)
             shown = asked[:limit]

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FIELD_BYTES = 4_096
-"""Of everything that is not the file."""
+"""Of each thing that is not the file."""
+
+MAX_FIELDS = 32
+"""Parts that are not the file: more than there are options."""
 
 WRITE_BYTES = 1 << 20
 """Written at a time, in a thread: the event loop does not wait for the disk."""
@@ -70,6 +73,7 @@ class Receiver:
         self._max_bytes = max_bytes
         self._part = _Part()
         self._header = [b"", b""]
+        self._parts = 0
         self._fields: dict[str, str] = {}
         self._path: Path | None = None
         self._digest = hashlib.blake2b(digest_size=16)
@@ -160,6 +164,9 @@ class Receiver:
         _, options = parse_options_header(self._part.disposition)
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         self._part.is_file = self._part.name == "file"
+        self._parts += 1
+        if self._parts > MAX_FIELDS:
+            raise JobRefused(400, "body", f"expected at most {MAX_FIELDS} parts")
         if self._part.is_file:
             if self._path is not None:
                 raise JobRefused(400, "file", "expected one file")

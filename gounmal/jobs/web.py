@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ FORM_BYTES = 1 << 16
 MAX_KEY = 200
 MAX_PAGE = 100
 PAGE = 20
+_ID = re.compile("[0-9a-f]{32}")
 _LIMITS = frozenset(map(str, range(1, MAX_PAGE + 1)))
 READ_BYTES = 1 << 18
 
@@ -84,11 +86,13 @@ class JobDoors:
         job = new_id(key)
         try:
             asked = await self._read(request, folder)
-            await asyncio.to_thread(store.submit, job, asked)
-            found = await asyncio.to_thread(store.get, job)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
+        # Whatever becomes of this request now, the job may be there and need its upload. Where it
+        # is not, the folder goes with the next sweep (`gounmal.jobs.retention`).
+        await asyncio.to_thread(store.submit, job, asked)
+        found = await asyncio.to_thread(store.get, job)
         is_new = found is not None and found.request.folder == asked.folder
         if not is_new:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -146,7 +150,10 @@ class JobDoors:
         return self._store
 
     async def _find(self, request: Request) -> Job:
-        job = await asyncio.to_thread((await self._open()).get, request.path_params["id"])
+        name = request.path_params["id"]
+        # No database need be asked about what is no id, and PostgreSQL takes no NUL.
+        known = _ID.fullmatch(name) is not None
+        job = await asyncio.to_thread((await self._open()).get, name) if known else None
         if job is None:
             raise JobRefused(404, "id", "no such job, or no longer")
         return job

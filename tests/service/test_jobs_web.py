@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gounmal.errors import JobsUnavailable
 from gounmal.jobs.job import JobState
 from gounmal.jobs.retention import Retention
 from gounmal.jobs.service import Jobs
@@ -156,10 +157,29 @@ async def test_jobs_are_listed_newest_first_by_the_page(http):
     [
         *((f"limit={limit}", "limit") for limit in ("0", "x", "101", "01", "１", "9" * 5_000)),
         ("cursor=x", "cursor"),
+        (f"cursor={'9' * 30}-{'a' * 32}", "cursor"),
+        (f"cursor=1-{'a' * 31}%00", "cursor"),
     ],
 )
 async def test_a_page_that_is_not_there(http, query, field):
     assert error_of(await http.get(f"/jobs?{query}")) == (400, field)
+
+
+@pytest.mark.parametrize("name", ["%00", "nowhere", "A" * 32, "a" * 33])
+async def test_what_is_no_id_is_no_job(http, name):
+    assert error_of(await http.get(f"/jobs/{name}")) == (404, "id")
+
+
+async def test_a_job_that_was_taken_keeps_its_upload(http, store, monkeypatch):
+    def fail(*_):
+        monkeypatch.setattr(JobStore, "get", get)
+        raise JobsUnavailable("the database was started again")
+
+    get = JobStore.get
+    monkeypatch.setattr(JobStore, "get", fail)
+    assert (await post(http)).status_code == 503
+    [job] = store.page(limit=2)[0]
+    assert Path(job.request.input).is_file()  # noqa: ASYNC240  (nothing else runs)
 
 
 async def test_a_job_can_be_cancelled_twice(http, store):

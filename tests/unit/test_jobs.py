@@ -112,6 +112,8 @@ def test_durations(settings, text, seconds):
         ("JOB_PROCESSES", "two"),
         ("JOB_PREFIXES", "/data, https://files.example/chats"),
         ("NIGHTLY", "0 3 * * *"),  # without input and output
+        ("NIGHTLY", "4am"),
+        ("JOBS", "false"),
     ],
 )
 def test_nonsense_is_refused_by_name(settings, name, value):
@@ -195,6 +197,8 @@ def test_a_form_in_json(settings, tmp_path):
         ({"title": "a\nb"}, "title"),
         ({"title": 3}, "title"),
         ({"titel": "a"}, "titel"),
+        ({"\ud800": "a"}, "body"),
+        ({"이 바보야": "a"}, "body"),
     ],
 )
 def test_a_form_at_fault_names_the_field(settings, tmp_path, change, field):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.jobs.job import JobRefused
-from gounmal.jobs.upload import Receiver, safe_name
+from gounmal.jobs.upload import MAX_FIELDS, Receiver, safe_name
 
 BOUNDARY = "x7Yq"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -112,3 +112,8 @@ def test_no_name_leaves_its_folder(tmp_path_factory, stem):
     assert (folder / safe).resolve().parent == folder.resolve()
     assert not safe.startswith(".")
     assert len(safe.encode()) < 255
+
+
+async def test_parts_without_end_are_refused(tmp_path):
+    parts = [part(f"a{i}", b"") for i in range(MAX_FIELDS + 1)]
+    assert await refusal(tmp_path, form(*parts, part("file", CONTENT, "chat.csv"))) == (400, "body")
