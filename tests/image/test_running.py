@@ -105,7 +105,7 @@ def test_a_text_never_reaches_the_log(container):
 
 
 def test_cold_start(image, say):
-    """Wall time; on a machine busy with something else, what it takes of one core."""
+    """Wall time; on a machine busy with something else, or what it takes of one core."""
     walls, cores = [], []
     for _ in range(3):
         with image.serving() as container:
@@ -113,7 +113,7 @@ def test_cold_start(image, say):
             cores.append(container.cpu_seconds())
     busy = os.getloadavg()[0] > len(os.sched_getaffinity(0))
     say(f"cold starts to the first answer: {walls} s, of a core {cores} s, busy: {busy}")
-    assert min(cores if busy else walls) <= COLD_START_S
+    assert min(walls + cores if busy else walls) <= COLD_START_S
 
 
 def test_it_answers_what_it_accepted_and_goes(image):
