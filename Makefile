@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clusters-test airflow-test check format train bench bench-online bench-batch bento image image-test release audit fuzz clean
+.PHONY: help serve test clusters-test airflow-test stores-test check format train bench bench-online bench-batch bento image image-test release audit fuzz clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,18 @@ $(CLUSTERS_ENV)/.ready: requirements/clusters.txt | $(SERVE_ENV)/.ready
 
 clusters-test: $(CLUSTERS_ENV)/.ready  ## hold Spark and Ray to a scan; wants Java 17
 	GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) $(CLUSTERS_ENV)/bin/python -m pytest tests/clusters $(ARGS)
+
+STORES_ENV := runs/stores-env
+
+$(STORES_ENV)/.ready: requirements/stores.txt | $(SERVE_ENV)/.ready
+	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(STORES_ENV)
+	$(SERVE)/uv pip install --quiet --python $(STORES_ENV)/bin/python --require-hashes -r $<
+	$(SERVE)/uv pip install --quiet --python $(STORES_ENV)/bin/python --no-deps -e .
+	touch $@
+
+stores-test: $(STORES_ENV)/.ready  ## read and write files in an S3 server of its own
+	$(STORES_ENV)/bin/python -c "import moto.server, s3fs"
+	$(STORES_ENV)/bin/python -m pytest tests/unit/test_sources.py $(ARGS)
 
 airflow-test: $(SERVE_ENV)/.ready  ## run the DAG under Airflow 3, against a service on PORT
 	PORT=$(PORT) GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) deploy/airflow/try.sh

@@ -39,9 +39,10 @@ def memory():
 
 @pytest.fixture
 def s3(monkeypatch):
-    """Moto's S3, over HTTP; the two packages bring 45 others, so only where they are installed."""
-    server = pytest.importorskip("moto.server")
-    s3fs = pytest.importorskip("s3fs")
+    """Moto's S3, over HTTP: where it is not installed, `make stores-test` has it."""
+    why = "no S3 server in this environment: `make stores-test` has one"
+    server = pytest.importorskip("moto.server", reason=why)
+    s3fs = pytest.importorskip("s3fs", reason=why)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
