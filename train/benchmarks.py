@@ -78,6 +78,7 @@ class Task:
 
     Attributes:
         metric: the one that counts at the thresholds, `F1` or `accuracy`.
+        by_order: does only the order of the scores count, and no threshold?
     """
 
     name: str
@@ -85,6 +86,7 @@ class Task:
     truth: NDArray[np.bool_]
     labels: tuple[Label, ...]
     metric: str = "F1"
+    by_order: bool = False
 
     def value(self, flagged: NDArray[np.bool_]) -> float:
         """Its metric, from bool[n]: is one of the labels flagged?"""
@@ -110,7 +112,8 @@ def tasks(dataset: Dataset, split: str) -> list[Task]:
         Task("K-MHaS any label but insult", kmhas, hateful, (Label.PROFANITY, *HATE)),
         Task("K-MHaS profanity", kmhas, _holds(kmhas, Label.PROFANITY), profanity),
         Task("own lines, any label", ours, _harmful(ours), LABELS),
-        Task("BEEP (insult or hate)", beep, _some(beep), (Label.INSULT, Label.HATE)),
+        # Calls every rude or sarcastic line offensive: thresholds chosen for it accuse too much.
+        Task("BEEP (insult or hate)", beep, _some(beep), (Label.INSULT, Label.HATE), by_order=True),
     ]
     for level in (*LEVELS, "plain"):
         # The source's own validation part only.

@@ -163,10 +163,18 @@ def _tfidf(counts: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
 
 
 def loss_and_slope(
-    logits: NDArray[np.float32], dataset: Dataset, rows: NDArray[np.int64], any_of: float
+    logits: NDArray[np.float32],
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    any_of: float,
+    counts: NDArray[np.float32] | None = None,
 ) -> tuple[float, NDArray[np.float32]]:
-    """Masked cross entropy summed over texts and labels, and its slope float32[n, n_labels]."""
-    weights = dataset.weights[rows]
+    """Masked cross entropy summed over texts and labels, and its slope float32[n, n_labels].
+
+    With `counts`, float32[n], a text counts that many times.
+    """
+    times = np.ones(len(rows), np.float32) if counts is None else counts
+    weights = dataset.weights[rows] * times[:, None]
     targets = np.nan_to_num(dataset.targets[rows])
     positive, negative = log_expit(logits), log_expit(-logits)
     probability = expit(logits)
@@ -179,7 +187,7 @@ def loss_and_slope(
     none = np.minimum(none, -1e-6)  # log P(none of them holds)
     some = np.log(-np.expm1(none))
     value = dataset.any_value[rows][stated]
-    weight = dataset.any_weight[rows][stated] * any_of
+    weight = (dataset.any_weight[rows] * times)[stated] * any_of
     loss -= (weight * (value * some + (1 - value) * none)).sum()
     pull = weight * ((1 - value) - value * np.exp(none - some))
     slope[stated] += (pull[:, None] * listed * probability[stated]).astype(np.float32)

@@ -70,6 +70,8 @@ class Mixture:
     """Of inserted expressions, by text."""
     spans: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Code points of inserted expressions, by text."""
+    decoys: list[int] = field(default_factory=list)
+    """The texts that a look-alike was put into."""
 
     def add(self, text: str, origin: int = -1) -> int:
         """Append a text; its number."""
@@ -130,7 +132,8 @@ def mix(
     decoys = [text for text in written if len(text) <= DECOY_LENGTH]
     for _ in range(config.decoys if decoys else 0):
         host = rng.choice(calm if rng.random() < config.decoys_in_harmless else hosts)
-        mixture.add(insert(dataset.texts[host], rng.choice(decoys), rng)[0], host)
+        text = insert(dataset.texts[host], rng.choice(decoys), rng)[0]
+        mixture.decoys.append(mixture.add(text, host))
     for text in unlabelled:
         mixture.add(text)
     return mixture

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("model.onnx", "vocabulary.npy", "tokenizer.json")
 EPSILON = 1e-7
+SMOKE_RESTARTS = 3
 SAMPLE = 512
 """Texts from which the ranges of int8 activations are taken."""
 
@@ -90,10 +91,13 @@ def release(  # noqa: PLR0913  (keyword-only settings)
     Returns:
         The content of metrics.json.
     """
-    tuned, classifier = export_tuned(network, dataset, folder, name=name, version=version)
+    restarts = SMOKE_RESTARTS if origin.smoke else None
+    tuned, classifier = export_tuned(
+        network, dataset, folder, name=name, version=version, restarts=restarts
+    )
     progress("exported and calibrated; fitting the floor")
     linear = floor.fit(dataset, dataset.rows("train"))
-    below = tune(lambda texts: _logits(linear.scores(texts)), dataset)
+    below = tune(lambda texts: _logits(linear.scores(texts)), dataset, restarts=restarts)
     progress("evaluating")
     whole = Tuned(
         lambda texts: tuned.calibration(network.logits(texts)), tuned.calibration, tuned.thresholds
@@ -126,8 +130,14 @@ def release(  # noqa: PLR0913  (keyword-only settings)
     return content
 
 
-def export_tuned(
-    network: Network, dataset: Dataset, folder: Path, *, name: str, version: str
+def export_tuned(  # noqa: PLR0913  (keyword-only settings)
+    network: Network,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    restarts: int | None = None,
 ) -> tuple[Tuned, Classifier]:
     """Export, then calibrate the exported artifact itself: int8 moves scores a little."""
     encoder = network.encoder
@@ -147,7 +157,7 @@ def export_tuned(
     sample = [dataset.texts[i] for i in dataset.rows("train")[:SAMPLE].tolist()]
     export(network.model, folder, config, encoder=own, sample=network.encode(sample))
     plain = artifact_scorer(Classifier.load(folder))
-    tuned = tune(lambda texts: _logits(plain(texts)), dataset)
+    tuned = tune(lambda texts: _logits(plain(texts)), dataset, restarts=restarts)
     config = config.model_copy(
         update={
             "scale": tuned.calibration.scale.tolist(),
@@ -164,7 +174,7 @@ def export_tuned(
     return Tuned(artifact_scorer(classifier), tuned.calibration, tuned.thresholds), classifier
 
 
-def tune(logits: Scorer, dataset: Dataset) -> Tuned:
+def tune(logits: Scorer, dataset: Dataset, *, restarts: int | None = None) -> Tuned:
     """Calibrate a scorer of logits and choose its thresholds, on the dev split."""
     rows = dataset.rows("dev")
     texts = [dataset.texts[i] for i in rows.tolist()]
@@ -173,7 +183,7 @@ def tune(logits: Scorer, dataset: Dataset) -> Tuned:
     def scorer(texts: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         return calibration(logits(texts))
 
-    chosen = choose_thresholds(dataset, lambda texts: scored(scorer, texts))
+    chosen = choose_thresholds(dataset, lambda texts: scored(scorer, texts), restarts=restarts)
     return Tuned(scorer, calibration, chosen)
 
 

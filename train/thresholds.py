@@ -25,12 +25,18 @@ KINDS = [i for i, label in enumerate(LABELS) if label.parent]
 CANDIDATES = 80
 """Thresholds tried for each label at most: quantiles of its score where it holds."""
 
-TRIES = 6_000
+RESTARTS = 150
+STRIDE = 12
+"""How far a restart moves a threshold at most, in candidates."""
+
 PRICES = (0.0, 0.02, 0.1, 0.5, 1_000.0)
 """Of flagging twice as many harmless lines as allowed, in points of quality: round by round."""
 
 LABEL_SHARE = 0.5
 """What the labels' mean F1 counts against the benchmarks' mean: six of nine labels are hate."""
+
+_NEVER = np.full(len(LABELS), np.inf)
+"""Thresholds that no score reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +61,21 @@ def choose_thresholds(
     *,
     split: str = "dev",
     targets: Targets = Targets(),
+    restarts: int | None = None,
 ) -> dict[Mode, dict[Label, float]]:
     """The thresholds of the three modes; those of a milder mode are never the lower ones.
 
     `balanced` maximises the mean of the benchmarks' metrics and of the labels' F1 while it flags at
     most so many harmless lines; `strict` the same with F-beta; `lenient` asks every label for
-    precision.
+    precision. The search starts again `restarts` times (`RESTARTS` without).
     """
     board = _Board.of(dataset, score, split)
-    balanced = board.climb(_Goal(1.0, targets.balanced_chat, targets.balanced_lookalikes))
+    again = RESTARTS if restarts is None else restarts
+    balanced = board.climb(_Goal(1.0, targets.balanced_chat, targets.balanced_lookalikes), again)
     strict = board.climb(
-        _Goal(targets.strict_beta, targets.strict_chat, targets.strict_lookalikes), below=balanced
+        _Goal(targets.strict_beta, targets.strict_chat, targets.strict_lookalikes),
+        again,
+        below=balanced,
     )
     lenient = board.precise(targets.lenient_precision, above=balanced)
     return {
@@ -113,19 +123,40 @@ class _Part:
         order = np.argsort(~truth, kind="stable")
         return cls(scores[order][:, wanted].copy(), wanted, int(truth.sum()), accuracy)
 
-    def flagged(self, limits: NDArray[np.float64]) -> tuple[int, int]:
-        """How many are flagged that should be, and that should not."""
-        found = np.asarray((self.scores >= limits[self.columns]).any(axis=1))
-        right = int(np.count_nonzero(found[: self.positives]))
-        return right, int(np.count_nonzero(found)) - right
+    def counts(
+        self, limits: NDArray[np.float64], label: int, tried: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many are flagged that should be, and that should not: int64[len(tried)] each.
 
-    def quality(self, limits: NDArray[np.float64], beta: float) -> float:
-        """F-beta, or accuracy where that is asked for and beta is 1."""
-        right, wrong = self.flagged(limits)
+        For each threshold of one label in `tried` (rising), those of the others as in `limits`.
+        """
+        above = self.scores >= limits[self.columns]
+        ranks = np.zeros(len(self.scores), np.int64)
+        if label in self.columns:
+            column = self.columns.index(label)
+            above[:, column] = False
+            ranks = np.searchsorted(tried, self.scores[:, column], side="right")
+        others = np.asarray(above.any(axis=1))
+
+        def flagged(rows: slice) -> NDArray[np.int64]:
+            free = np.bincount(ranks[rows][~others[rows]], minlength=len(tried) + 1)
+            return np.asarray(free[::-1].cumsum()[::-1][1:] + np.count_nonzero(others[rows]))
+
+        return flagged(slice(self.positives)), flagged(slice(self.positives, None))
+
+    def qualities(
+        self,
+        limits: NDArray[np.float64],
+        label: int,
+        tried: NDArray[np.float64],
+        beta: float,
+    ) -> NDArray[np.float64]:
+        """F-beta for each of them, or accuracy where that is asked for and beta is 1."""
+        right, wrong = self.counts(limits, label, tried)
         if self.accuracy and beta == 1:
-            return 1 - (self.positives - right + wrong) / len(self.scores)
+            return np.asarray(1 - (self.positives - right + wrong) / max(len(self.scores), 1))
         below = beta * beta * self.positives + right + wrong
-        return (1 + beta * beta) * right / below if below else 0.0
+        return np.asarray((1 + beta * beta) * right / np.maximum(below, 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +175,7 @@ class _Board:
     ) -> _Board:
         rows = dataset.rows(split)
         merged = [dataset.texts[i] for i in rows.tolist()]
-        asked = benchmarks.tasks(dataset, split)
+        asked = [task for task in benchmarks.tasks(dataset, split) if not task.by_order]
         chat, ours = probes.chat_like(dataset, split), probes.own_harmless(dataset, split)
         lines = [*merged, *chat, *ours, *(e.text for task in asked for e in task.examples)]
         index = {text: i for i, text in enumerate(dict.fromkeys(lines))}
@@ -182,38 +213,50 @@ class _Board:
         )
 
     def climb(
-        self, goal: _Goal, *, below: NDArray[np.float64] | None = None
+        self, goal: _Goal, restarts: int, *, below: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
         """Thresholds float64[n_labels], none over `below`.
 
         Coordinate ascent from each label's own best. Flagging too many harmless lines costs little
         at first and more in every round, so that the labels share the burden: with a hard limit
-        from the start, whichever label is looked at first would bear all of it. Then random changes
-        of a few labels at once, as a line may be flagged by several. The same every time.
+        from the start, whichever label is looked at first would bear all of it. Then the same from
+        many places nearby, as a line may be flagged by several labels. The same every time.
         """
         most = np.ones(len(LABELS)) if below is None else below
         tried = [np.append(c[c < most[i]], most[i]) for i, c in enumerate(self.candidates)]
         limits = np.asarray([self._alone(i, own, goal.beta) for i, own in enumerate(tried)])
+        best = -np.inf
         for price in PRICES:
-            limits = self._ascend(limits, tried, goal, price)
-        return self._polish(limits, tried, goal)
+            limits, best = self._ascend(limits, tried, goal, price)
+        rng = np.random.default_rng(0)
+        for _ in range(restarts):
+            moved = limits.copy()
+            for i in rng.choice(len(LABELS), rng.integers(1, 4), replace=False):
+                at = np.searchsorted(tried[i], moved[i]) + rng.integers(-STRIDE, STRIDE + 1)
+                moved[i] = tried[i][np.clip(at, 0, len(tried[i]) - 1)]
+            value = -np.inf
+            for price in PRICES[-3:]:
+                moved, value = self._ascend(moved, tried, goal, price)
+            if value > best:
+                limits, best = moved, value
+        return limits
 
     def precise(self, precision: float, *, above: NDArray[np.float64]) -> NDArray[np.float64]:
         """The lowest candidates with this precision, else the most precise; none under `above`."""
         out = []
         for i, (part, every) in enumerate(zip(self.labels, self.candidates, strict=True)):
             candidates = np.append(above[i], every[every > above[i]])
-            found = [part.flagged(_only(i, float(limit))) for limit in candidates]
-            ratios = [right / max(right + wrong, 1) for right, wrong in found]
+            right, wrong = part.counts(_NEVER, i, candidates)
+            ratios = (right / np.maximum(right + wrong, 1)).tolist()
+            found = list(zip(right.tolist(), wrong.tolist(), strict=True))
             enough = [j for j, ratio in enumerate(ratios) if ratio >= precision]
             best = max(range(len(ratios)), key=lambda j: (ratios[j], found[j]))
             out.append(candidates[enough[0] if enough else best])
         return np.asarray(out)
 
-    def _alone(self, label: int, candidates: NDArray[np.float64], beta: float) -> float:
+    def _alone(self, label: int, tried: NDArray[np.float64], beta: float) -> float:
         """The threshold that is best for a label by itself."""
-        tried: list[float] = candidates.tolist()
-        return max(tried, key=lambda t: self.labels[label].quality(_only(label, t), beta))
+        return float(tried[np.argmax(self.labels[label].qualities(_NEVER, label, tried, beta))])
 
     def _ascend(
         self,
@@ -221,56 +264,36 @@ class _Board:
         candidates: list[NDArray[np.float64]],
         goal: _Goal,
         price: float,
-    ) -> NDArray[np.float64]:
-        """Change one threshold at a time while that is worth it."""
-        best, before = self._value(limits, goal, price), -np.inf
-        while best > before:
+    ) -> tuple[NDArray[np.float64], float]:
+        """Change one threshold at a time while that is worth it; what came of it, and its value."""
+        best, before = -np.inf, -np.inf
+        while best > before or before == -np.inf:
             before = best
             for i, own in enumerate(candidates):
-                for candidate in own.tolist():
-                    tried = limits.copy()
-                    tried[i] = candidate
-                    value = self._value(tried, goal, price)
-                    if value > best:
-                        limits, best = tried, value
-        return limits
+                values = self._values(limits, i, own, goal, price)
+                at = int(np.argmax(values))
+                if values[at] > best:
+                    limits, best = limits.copy(), float(values[at])
+                    limits[i] = own[at]
+        return limits, best
 
-    def _polish(
-        self, limits: NDArray[np.float64], candidates: list[NDArray[np.float64]], goal: _Goal
+    def _values(
+        self,
+        limits: NDArray[np.float64],
+        label: int,
+        tried: NDArray[np.float64],
+        goal: _Goal,
+        price: float,
     ) -> NDArray[np.float64]:
-        """Let single harmless lines go, then change up to three thresholds at random.
-
-        Only what is better is kept.
-        """
-        rng = np.random.default_rng(0)
-        best = self._value(limits, goal, PRICES[-1])
-        for row in np.concatenate([self.chat.scores, self.lookalikes.scores]):
-            if (row >= limits).any():
-                tried = _let_go(limits, row, candidates)
-                value = self._value(tried, goal, PRICES[-1])
-                if value > best:
-                    limits, best = tried, value
-        for _ in range(TRIES):
-            tried = limits.copy()
-            for i in rng.choice(len(LABELS), rng.integers(1, 4), replace=False):
-                tried[i] = rng.choice(candidates[i])
-            value = self._value(tried, goal, PRICES[-1])
-            if value > best:
-                limits, best = tried, value
-        return limits
-
-    def _value(self, limits: NDArray[np.float64], goal: _Goal, price: float) -> float:
         """What is maximised: quality, less the price of what is flagged beyond the limits."""
-        over = 0.0
+        over = np.zeros(len(tried))
         for calm, allowed in ((self.chat, goal.chat), (self.lookalikes, goal.lookalikes)):
-            share = calm.flagged(limits)[1] / max(len(calm.scores), 1)
-            over += max(0.0, share / max(allowed, 1e-6) - 1)
-        if price * over > 2:
-            return -price * over  # no quality makes up for that
-        each = [part.quality(limits, goal.beta) for part in self.labels if part.positives]
-        wide = [part.quality(limits, goal.beta) for part in self.tasks]
+            share = calm.counts(limits, label, tried)[1] / max(len(calm.scores), 1)
+            over += np.maximum(0.0, share / max(allowed, 1e-6) - 1)
+        each = [p.qualities(limits, label, tried, goal.beta) for p in self.labels if p.positives]
+        wide = [p.qualities(limits, label, tried, goal.beta) for p in self.tasks]
         quality = sum(wide) / max(len(wide), 1) + LABEL_SHARE * sum(each) / max(len(each), 1)
-        return quality - price * over
+        return np.asarray(quality - price * over)
 
 
 def _levels(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -279,21 +302,3 @@ def _levels(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(levels) > CANDIDATES:
         levels = np.quantile(levels, np.linspace(0, 1, CANDIDATES), method="nearest")
     return np.unique(np.round(levels, SCORE_DIGITS))
-
-
-def _let_go(
-    limits: NDArray[np.float64], row: NDArray[np.float64], candidates: list[NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """The lowest thresholds, from `limits` up, that do not flag a line, as far as possible."""
-    let = limits.copy()
-    for i in np.flatnonzero(row >= limits):
-        higher = candidates[i][candidates[i] > row[i]]
-        let[i] = higher[0] if len(higher) else candidates[i][-1]
-    return let
-
-
-def _only(label: int, limit: float) -> NDArray[np.float64]:
-    """Thresholds that only this label can reach."""
-    limits = np.full(len(LABELS), np.inf)
-    limits[label] = limit
-    return limits

@@ -29,18 +29,24 @@ if TYPE_CHECKING:
 
     from train.batches import Encodings
     from train.data import Dataset
+    from train.mixture import Mixture
 
 
 @dataclass(frozen=True, slots=True)
 class WideConfig:
     """What the linear model learns from, and how much of it is added."""
 
-    share: float = 0.2
+    share: float = 0.1
     labels: tuple[Label, ...] = (Label.PROFANITY, Label.INSULT)
     """Of the kinds of hate, the linear model knows less than the network."""
     strength: float = 3.0
     """Inverse of the L2 penalty."""
     iterations: int = 40
+    own_harmless: float = 10.0
+    """How often a harmless line of our own counts, and a disguised copy of it. Else a look-alike's
+    n-grams say what they say in the sources, where they stand in abuse."""
+    decoys: float = 5.0
+    """The same of a line that a look-alike was put into: of one of our own, as often again."""
     mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(inserted=0, decoys=6_000))
 
 
@@ -70,6 +76,7 @@ def widen(
             len(table) - 1,
             dataset,
             np.asarray(mixture.origin),
+            counts=times(mixture, dataset, config),
             config=config,
         )
     )
@@ -81,12 +88,13 @@ def widen(
     return wide
 
 
-def fit_linear(
+def fit_linear(  # noqa: PLR0913  (one array for each thing that is known of a text)
     encodings: Encodings,
     vocab_size: int,
     dataset: Dataset,
     rows: NDArray[np.int64],
     *,
+    counts: NDArray[np.float32],
     config: WideConfig,
 ) -> NDArray[np.float32]:
     """Weights of a logistic regression on n-grams, to be summed over a text's tokens.
@@ -99,15 +107,15 @@ def fit_linear(
         vocab_size: how many n-grams there are.
         dataset: has the targets.
         rows: int64[n], whose targets each text has.
+        counts: float32[n], how often each text counts.
         config: the settings.
 
     Returns:
         float32[vocab_size + 1, labels]; of id 0, which stands for no n-gram, 0.
     """
-    counts = _counts(encodings, vocab_size + 1)
-    seen = np.asarray((counts > 0).sum(axis=0)).ravel()
+    features = _counts(encodings, vocab_size + 1)
+    seen = np.asarray((features > 0).sum(axis=0)).ravel()
     idf = (np.log((1 + len(rows)) / (1 + seen)) + 1).astype(np.float32)
-    features = counts
     features.data *= idf[features.indices]
     roots = N_FEATURES * np.sqrt(np.maximum(encodings.lengths, 1)).astype(np.float32)
     features.data /= np.repeat(roots, np.diff(features.indptr))
@@ -120,7 +128,7 @@ def fit_linear(
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         parameters = flat.reshape(shape) * unit[:, None]
         at = parameters.astype(np.float32)
-        loss, slope = loss_and_slope(features @ at[:-1] + at[-1], dataset, rows, 1.0)
+        loss, slope = loss_and_slope(features @ at[:-1] + at[-1], dataset, rows, 1.0, counts)
         gradient = np.empty(shape)
         gradient[:-1] = config.strength * (transposed @ slope) + parameters[:-1]
         gradient[-1] = config.strength * slope.sum(axis=0)
@@ -131,6 +139,15 @@ def fit_linear(
     found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     weights = found.x.reshape(shape)[:-1] * idf[:, None] / N_FEATURES
     return np.asarray(weights, np.float32)
+
+
+def times(mixture: Mixture, dataset: Dataset, config: WideConfig) -> NDArray[np.float32]:
+    """How often each text of a mixture counts: float32[n]."""
+    counts = np.ones(len(mixture.texts), np.float32)
+    own = [dataset.source[row] == "negatives" for row in mixture.origin]
+    counts[own] = config.own_harmless
+    counts[mixture.decoys] *= config.decoys
+    return counts
 
 
 def _counts(encodings: Encodings, columns: int) -> csr_matrix:

@@ -56,6 +56,20 @@ def test_slope_is_that_of_the_loss():
             assert slope[i, j] == pytest.approx((up - down) / (2 * step), abs=1e-4)
 
 
+def test_a_text_that_counts_twice_is_as_good_as_two():
+    data = dataset(4)
+    rows = np.arange(len(data.texts))
+    logits = np.random.default_rng(0).normal(size=(len(rows), len(LABELS)))
+    counts = np.where(rows % 2, 2.0, 1.0).astype(np.float32)
+    twice = np.repeat(rows, counts.astype(int))
+
+    loss, slope = floor.loss_and_slope(logits, data, rows, 0.7, counts)
+
+    assert loss == pytest.approx(floor.loss_and_slope(logits[twice], data, twice, 0.7)[0])
+    once = floor.loss_and_slope(logits, data, rows, 0.7)[1]
+    np.testing.assert_allclose(slope, once * counts[:, None], rtol=1e-5)
+
+
 def test_it_learns_what_is_known_and_leaves_the_rest():
     data = dataset()
     fitted = floor.fit(data, data.rows("train"))

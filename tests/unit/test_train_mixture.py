@@ -51,6 +51,7 @@ def test_a_look_alike_changes_nothing_of_what_is_known(dataset):
     known_of = mixed.supervision(dataset, None)
 
     assert before >= n
+    assert mixed.decoys == list(range(before, len(mixed.texts)))
     hosts = set()
     for i in range(before, len(mixed.texts)):
         row = mixed.origin[i]

@@ -15,7 +15,7 @@ SMOKE = Path(__file__).parents[1] / "data" / "smoke"
 
 @pytest.fixture(autouse=True)
 def short_search(monkeypatch):
-    monkeypatch.setattr(thresholds, "TRIES", 300)
+    monkeypatch.setattr(thresholds, "RESTARTS", 4)
     monkeypatch.setattr(thresholds, "CANDIDATES", 25)
 
 
