@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 WEIGHTS = ("model.onnx", "vocabulary.npy", "tokenizer.json")
 EPSILON = 1e-7
 SMOKE_RESTARTS = 3
+"""Of the search for thresholds, where it only has to be shown that it runs."""
 SAMPLE = 512
 """Texts from which the ranges of int8 activations are taken."""
 
