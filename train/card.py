@@ -167,8 +167,8 @@ def _choices(metrics: dict[str, Any]) -> str:
 Each label is calibrated on the dev split with temperature or Platt scaling, whichever has the lower
 expected calibration error across folds. The thresholds were chosen on the dev split too:
 
-- `balanced`: the highest mean of the benchmarks' metrics and, at half the weight, the labels' F1,
-  while at most {tables.percent(targets["balanced_chat"])} of chat-like lines and
+- `balanced`: the highest mean of the benchmarks' metrics (without BEEP's) and, at half the weight,
+  of the labels' F1, while at most {tables.percent(targets["balanced_chat"])} of chat-like lines and
   {tables.percent(targets["balanced_lookalikes"])} of look-alikes are flagged, over all labels
   together, as far as that can be reached;
 - `strict`: the same with F{targets["strict_beta"]:g}, {tables.percent(targets["strict_chat"])} and

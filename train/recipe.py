@@ -75,8 +75,8 @@ class Recipe:
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.6))
-    wide: WideConfig | None = None
-    """What of a linear model is added to the wide path at the end; nothing, in what ships."""
+    wide: WideConfig | None = field(default_factory=WideConfig)
+    """What of a linear model is added to the wide path at the end; None for nothing."""
     checkpoint_fit: FitConfig = field(
         default_factory=lambda: FitConfig(epochs=3, learning_rate=3e-5, batch_tokens=2048)
     )
