@@ -46,23 +46,16 @@ format: $(DEV_ENV)/.ready  ## let ruff rewrite what it can
 	$(DEV)/ruff check --fix .
 
 CLUSTERS_ENV := runs/clusters-env
+STORES_ENV   := runs/stores-env
 
-$(CLUSTERS_ENV)/.ready: requirements/clusters.txt | $(SERVE_ENV)/.ready
-	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(CLUSTERS_ENV)
-	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --require-hashes -r $<
-	$(SERVE)/uv pip install --quiet --python $(CLUSTERS_ENV)/bin/python --no-deps -e .
+runs/%-env/.ready: requirements/%.txt | $(SERVE_ENV)/.ready
+	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(@D)
+	$(SERVE)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
+	$(SERVE)/uv pip install --quiet --python $(@D)/bin/python --no-deps -e .
 	touch $@
 
 clusters-test: $(CLUSTERS_ENV)/.ready  ## hold Spark and Ray to a scan; wants Java 17
 	GOUNMAL_SERVE_BIN=$(CURDIR)/$(SERVE) $(CLUSTERS_ENV)/bin/python -m pytest tests/clusters $(ARGS)
-
-STORES_ENV := runs/stores-env
-
-$(STORES_ENV)/.ready: requirements/stores.txt | $(SERVE_ENV)/.ready
-	$(SERVE)/uv venv --quiet --clear --python $(PYTHON) $(STORES_ENV)
-	$(SERVE)/uv pip install --quiet --python $(STORES_ENV)/bin/python --require-hashes -r $<
-	$(SERVE)/uv pip install --quiet --python $(STORES_ENV)/bin/python --no-deps -e .
-	touch $@
 
 stores-test: $(STORES_ENV)/.ready  ## read and write files in an S3 server of its own
 	$(STORES_ENV)/bin/python -c "import moto.server, s3fs"

@@ -40,11 +40,8 @@ def fitting_workers(*, beside: int = 0) -> int:
 
 
 def _cores() -> float:
-    # macOS has no affinity.
-    here = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    allowed = float(len(here))
+    affine = hasattr(os, "sched_getaffinity")  # macOS has none
+    allowed = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
     quota = _limit("cpu.max", "cpu/cpu.cfs_quota_us")
     return allowed if quota is None else min(allowed, quota)
 

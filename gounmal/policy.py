@@ -14,11 +14,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gounmal.errors import InvalidPolicy
-from gounmal.schema import LABELS, Action, Decision, Label, Message, Mode, Reason, Source, Span
+from gounmal.schema import LABELS, Action, Decision, Label, Message, Mode, Reason
+from gounmal.spans import apart, blocklist_spans, masked, model_spans
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,7 +37,6 @@ SCORE_DIGITS = 4
 
 _UNITS = np.float64(10**SCORE_DIGITS)
 
-_PLACE = {label: i for i, label in enumerate(LABELS)}
 _HATEFUL = tuple(i for i, label in enumerate(LABELS) if Label.HATE in {label, label.parent})
 """Where `hate` and its kinds stand, itself first."""
 
@@ -204,24 +204,22 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
     limits = limits_of(policy, thresholds)
     values = values or shown_alone(scores)
     found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
-    listed = list(_blocklist_spans(normalized, policy)) if policy.blocklist else []
+    listed = list(blocklist_spans(normalized, policy.blocklist)) if policy.blocklist else []
     if not found and not listed:
         return harmless(message, normalized, values, policy=policy, model=model)
     brought = {label.parent for label in found if label.parent}
-    spans = [*listed, *_model_spans(message.text, evidence, found, span_threshold)]
-    spans = _apart(spans)
-    named = {span.label for span in listed}
-    labels = tuple(label for label in LABELS if label in found | brought | named)
     # Where a kind of hate was found it speaks for `hate`, which may have a harder action.
-    telling = (found - brought) | named
+    telling = (found - brought) | {span.label for span in listed}
+    named = telling | brought
+    spans = apart([*listed, *model_spans(message.text, evidence, found - brought, span_threshold)])
     return Decision(
         id=message.id,
         action=max(map(policy.action, telling), key=_severity),
         flagged=True,
-        labels=labels,
+        labels=tuple(label for label in LABELS if label in named),
         scores=dict(zip(LABELS, values, strict=True)),
         spans=tuple(spans),
-        masked=_mask(message.text, spans),
+        masked=masked(message.text, spans),
         reason=Reason.BLOCKLIST if listed else Reason.MODEL,
         model=model,
         mode=policy.mode,
@@ -289,84 +287,3 @@ def _key(expression: str) -> str:
     if key := normalize(expression).canonical.text:
         return key
     raise InvalidPolicy("blocklist, allowlist: an expression has no visible character")
-
-
-def _blocklist_spans(normalized: Normalized, policy: Policy) -> Iterator[Span]:
-    for expression, label in policy.blocklist:
-        for start, end in normalized.find(expression):
-            yield Span(start, end, label, Source.BLOCKLIST)
-
-
-def _model_spans(
-    text: str, evidence: NDArray[np.float32], found: set[Label], span_threshold: float
-) -> Iterator[Span]:
-    """The stretches of text that speak for each label that was found: at least one for each.
-
-    `hate` gets no spans of its own where one of its kinds was found: they would be the same.
-    """
-    if not text:
-        return
-    enough = (evidence >= np.float64(span_threshold)).T.tolist()
-    for label in found - {label.parent for label in found}:
-        chosen = enough[_PLACE[label]]
-        if True not in chosen:
-            start, end = _word_around(text, int(evidence[:, _PLACE[label]].argmax()))
-            yield Span(start, end, label, Source.MODEL)
-            continue
-        for start, end in _runs(chosen):
-            stretch = text[start:end]
-            trimmed = stretch.strip()
-            if trimmed:
-                start_of_trimmed = start + stretch.index(trimmed)
-                yield Span(start_of_trimmed, start_of_trimmed + len(trimmed), label, Source.MODEL)
-
-
-def _apart(spans: list[Span]) -> list[Span]:
-    """In order, those of one label that overlap as one: a blocklisted one says who found it."""
-    kept: list[Span] = []
-    last: dict[Label, int] = {}
-    for span in sorted(spans, key=lambda span: (span.start, span.end, _PLACE[span.label])):
-        at = last.get(span.label)
-        if at is not None and span.start < kept[at].end:
-            before = kept[at]
-            source = (
-                Source.BLOCKLIST
-                if Source.BLOCKLIST in {span.source, before.source}
-                else span.source
-            )
-            kept[at] = Span(before.start, max(before.end, span.end), span.label, source)
-            continue
-        last[span.label] = len(kept)
-        kept.append(span)
-    return sorted(kept, key=lambda span: (span.start, span.end, _PLACE[span.label]))
-
-
-def _runs(chosen: list[bool]) -> Iterator[tuple[int, int]]:
-    """Each maximal `[start, end)` of true values."""
-    start = None
-    for i, value in enumerate([*chosen, False]):
-        if value and start is None:
-            start = i
-        elif not value and start is not None:
-            yield start, i
-            start = None
-
-
-def _word_around(text: str, position: int) -> tuple[int, int]:
-    start = end = position
-    while start > 0 and not text[start - 1].isspace():
-        start -= 1
-    while end < len(text) and not text[end].isspace():
-        end += 1
-    return start, max(end, position + 1)
-
-
-def _mask(text: str, spans: list[Span]) -> str:
-    if not spans:
-        return text
-    characters = list(text)
-    for span in spans:
-        for i in range(span.start, span.end):
-            if not characters[i].isspace():
-                characters[i] = "*"
-    return "".join(characters)

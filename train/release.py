@@ -25,7 +25,7 @@ from train.evaluate import artifact_scorer, evaluate, scored
 from train.export import export
 from train.recipe import expressions
 from train.spans import Spans, cases
-from train.thresholds import Targets, choose_thresholds
+from train.thresholds import RESTARTS, Targets, choose_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +92,7 @@ def release(  # noqa: PLR0913  (keyword-only settings)
     Returns:
         The content of metrics.json.
     """
-    restarts = SMOKE_RESTARTS if origin.smoke else None
+    restarts = SMOKE_RESTARTS if origin.smoke else RESTARTS
     tuned, classifier = export_tuned(
         network, dataset, folder, name=name, version=version, restarts=restarts
     )
@@ -138,7 +138,7 @@ def export_tuned(  # noqa: PLR0913  (keyword-only settings)
     *,
     name: str,
     version: str,
-    restarts: int | None = None,
+    restarts: int = RESTARTS,
 ) -> tuple[Tuned, Classifier]:
     """Export, then calibrate the exported artifact itself: int8 moves scores a little."""
     encoder = network.encoder
@@ -175,7 +175,7 @@ def export_tuned(  # noqa: PLR0913  (keyword-only settings)
     return Tuned(artifact_scorer(classifier), tuned.calibration, tuned.thresholds), classifier
 
 
-def tune(logits: Scorer, dataset: Dataset, *, restarts: int | None = None) -> Tuned:
+def tune(logits: Scorer, dataset: Dataset, *, restarts: int = RESTARTS) -> Tuned:
     """Calibrate a scorer of logits and choose its thresholds, on the dev split."""
     rows = dataset.rows("dev")
     texts = [dataset.texts[i] for i in rows.tolist()]

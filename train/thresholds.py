@@ -61,20 +61,19 @@ def choose_thresholds(
     *,
     split: str = "dev",
     targets: Targets = Targets(),
-    restarts: int | None = None,
+    restarts: int = RESTARTS,
 ) -> dict[Mode, dict[Label, float]]:
     """The thresholds of the three modes; those of a milder mode are never the lower ones.
 
     `balanced` maximises the mean of the benchmarks' metrics and of the labels' F1 while it flags at
     most so many harmless lines; `strict` the same with F-beta; `lenient` asks every label for
-    precision. The search starts again `restarts` times (`RESTARTS` without).
+    precision. The search starts again `restarts` times.
     """
     board = _Board.of(dataset, score, split)
-    again = RESTARTS if restarts is None else restarts
-    balanced = board.climb(_Goal(1.0, targets.balanced_chat, targets.balanced_lookalikes), again)
+    balanced = board.climb(_Goal(1.0, targets.balanced_chat, targets.balanced_lookalikes), restarts)
     strict = board.climb(
         _Goal(targets.strict_beta, targets.strict_chat, targets.strict_lookalikes),
-        again,
+        restarts,
         below=balanced,
     )
     lenient = board.precise(targets.lenient_precision, above=balanced)
@@ -266,8 +265,8 @@ class _Board:
         price: float,
     ) -> tuple[NDArray[np.float64], float]:
         """Change one threshold at a time while that is worth it; what came of it, and its value."""
-        best, before = -np.inf, -np.inf
-        while best > before or before == -np.inf:
+        best = -np.inf
+        while True:
             before = best
             for i, own in enumerate(candidates):
                 values = self._values(limits, i, own, goal, price)
@@ -275,7 +274,8 @@ class _Board:
                 if values[at] > best:
                     limits, best = limits.copy(), float(values[at])
                     limits[i] = own[at]
-        return limits, best
+            if best == before:
+                return limits, best
 
     def _values(
         self,

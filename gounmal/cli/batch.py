@@ -92,6 +92,7 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     from gounmal.cores import usable_cores
     from gounmal.files.columns import Role
     from gounmal.files.times import moment
+    from gounmal.report.findings import pseudonym_key
     from gounmal.report.publish import load_previous
     from gounmal.scan.scan import carry_out
     from gounmal.scan.shards import ScanOptions, plan
@@ -122,7 +123,7 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
             made,
             recipe=recipe,
             workers=options["workers"] or usable_cores(),
-            key=_key(secret) if secret else None,
+            key=pseudonym_key(secret) if secret else None,
             on_progress=on_progress,
         )
     terminal.print_scanned(scanned)
@@ -185,10 +186,3 @@ def demo(output: Path) -> None:
     rows = write_demo(path)
     click.echo(f"{path}: {rows:,} messages")
     click.echo(f"next: gounmal scan {shlex.quote(str(path))} --output {shlex.quote(str(output))}")
-
-
-def _key(secret: str) -> bytes:
-    """A secret of any length as a key for pseudonyms."""
-    import hashlib
-
-    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()

@@ -53,11 +53,10 @@ class Outcomes:
         self.places = places
 
     @classmethod
-    def of(cls, keys: Sequence[Hashable], found: Mapping[Any, Outcome]) -> Outcomes:
-        """Of rows with these keys, by what was found of each."""
-        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        places = np.fromiter(map(place.__getitem__, keys), np.int32, len(keys))
-        return cls([found[key] for key in place], places)
+    def of(cls, keys: Iterable[Hashable], found: Mapping[Any, Outcome]) -> Outcomes:
+        """Of rows with these keys, by what was found of each key, in the order of first rows."""
+        place = {key: i for i, key in enumerate(found)}
+        return cls(list(found.values()), np.array([place[key] for key in keys], np.int32))
 
     def __len__(self) -> int:
         return len(self.places)

@@ -7,7 +7,6 @@ part of its answer, and says nothing of any text.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ from gounmal.files.sources import find
 from gounmal.files.writers import replacing
 from gounmal.jobs.job import JobRequest, JobState
 from gounmal.jobs.places import is_below, roots
+from gounmal.report.findings import pseudonym_key
 from gounmal.scan.planning import ENDINGS
 from gounmal.scan.shards import Plan, ScanOptions, assemble, plan, run_shard
 
@@ -207,9 +207,4 @@ def _read_plan(folder: Path) -> Plan:
 
 def _report_key() -> bytes | None:
     secret = os.environ.get("GOUNMAL_REPORT_KEY")
-    return hashed(secret) if secret else None
-
-
-def hashed(secret: str) -> bytes:
-    """A secret of any length as a key for pseudonyms."""
-    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+    return pseudonym_key(secret) if secret else None

@@ -143,6 +143,11 @@ def pseudonym(user: str, key: bytes) -> str:
     return _pseudonym(_digest(user), key)
 
 
+def pseudonym_key(secret: str) -> bytes:
+    """A secret of any length as a key for pseudonyms."""
+    return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+
+
 def _digest(user: str) -> str:
     """Short, however long the name; who guesses the name can tell it, so it is never shown."""
     return hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

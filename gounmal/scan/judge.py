@@ -54,9 +54,10 @@ class Judge:
             ScoringFailed: the engine fails on everything.
         """
         keys = self._keys(chunk)
-        found: dict[_Key | _Refused, Outcome] = {}
+        # Keys in the order of their first rows; each value is replaced before it is used.
+        found: dict[_Key | _Refused, Outcome] = dict.fromkeys(keys, Problem.SCORING)
         unknown: list[_Key] = []
-        for key in dict.fromkeys(keys):
+        for key in found:
             if isinstance(key, _Refused):
                 found[key] = key.problem
             elif (known := self._remembered.get(key)) is not None:

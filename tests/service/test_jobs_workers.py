@@ -21,7 +21,7 @@ from gounmal.jobs.job import JobRequest, JobState, new_id
 from gounmal.jobs.settings import JobSettings
 from gounmal.jobs.store import JobStore
 from gounmal.jobs.supervisor import supervise_alone
-from gounmal.jobs.work import hashed
+from gounmal.report.findings import pseudonym_key
 from gounmal.scan.shards import ScanOptions, assemble, plan, run_shard
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def alone(night, tmp_path_factory):
     made = plan([str(night)], str(folder / "out"), options=options)
     for index in range(len(made.shards)):
         run_shard(made, index, moderator, folder / "work")
-    assemble(made, folder / "work", key=hashed(KEY))
+    assemble(made, folder / "work", key=pseudonym_key(KEY))
     return contents(folder / "out")
 
 

@@ -20,7 +20,7 @@ def nightly(tmp_path):
     """Run the script; `gounmal` ends with these codes, one after the other."""
     called = tmp_path / "called"
 
-    def run(*codes, day=()):
+    def run(*codes, day=(), reports="/reports"):
         (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes))
         gounmal = tmp_path / "gounmal"
         gounmal.write_text(
@@ -28,7 +28,7 @@ def nightly(tmp_path):
             f'code=$(head -n 1 {tmp_path}/codes); sed -i 1d {tmp_path}/codes; exit "$code"\n'
         )
         gounmal.chmod(0o755)
-        own = {"GOUNMAL_CHAT": "/chat", "GOUNMAL_REPORTS": "/reports", "GOUNMAL_PAUSE": "0"}
+        own = {"GOUNMAL_CHAT": "/chat", "GOUNMAL_REPORTS": f"{reports}", "GOUNMAL_PAUSE": "0"}
         path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
         script = DEPLOY / "cron" / "nightly.sh"
         done = subprocess.run([script, *day], env=own | path, check=False, capture_output=True)
@@ -40,6 +40,14 @@ def nightly(tmp_path):
 def test_a_day_is_scanned_into_its_own_folder(nightly):
     line = "scan /chat/2026-03-01 --output /reports/2026-03-01 --title 2026-03-01"
     assert nightly(0, day=["2026-03-01"]) == (0, [line])
+
+
+def test_a_day_is_compared_with_the_one_before_where_that_was_judged(nightly, tmp_path):
+    before = tmp_path / "reports" / "2026-02-28"
+    before.mkdir(parents=True)
+    (before / "summary.json").touch()
+    _, [line] = nightly(0, day=["2026-03-01"], reports=tmp_path / "reports")
+    assert line.endswith(f" --title 2026-03-01 --previous {before}")
 
 
 @pytest.mark.parametrize(

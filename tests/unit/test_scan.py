@@ -144,6 +144,16 @@ def test_keys_that_come_late_are_kept_in_other(tmp_path, moderator, monkeypatch)
     assert [row["other"] for row in rows_of(scanned.decisions)] == ["", '{"late":[1]}']
 
 
+def test_a_late_key_of_ours_is_kept_beside_the_decision(tmp_path, moderator, monkeypatch):
+    monkeypatch.setattr(reader, "SNIFFED_RECORDS", 1)
+    path = tmp_path / "chat.jsonl"
+    path.write_text('{"text": "바보"}\n{"text": "바보", "action": "own"}\n', encoding="utf-8")
+    scanned = scan.scan(inspect(path), tmp_path / "out", moderator=moderator)
+    first, second = rows_of(scanned.decisions)
+    assert first["action"] == "hold"
+    assert (second["action"], second["gounmal_action"]) == ("own", "hold")
+
+
 @pytest.mark.parametrize("name", ["chat.csv", "chat.jsonl", "chat.parquet"])
 def test_a_decisions_file_can_be_scanned_again(tmp_path, moderator, name):
     first = scan.scan(source_of(tmp_path, name), tmp_path / "1", moderator=moderator)

@@ -1,4 +1,4 @@
-"""Where there is nothing to judge, no model is asked, and none can say otherwise."""
+"""The core: what it takes, and that no model is asked where there is nothing to judge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gounmal import Action, Moderator, Policy, Reason
+from gounmal.errors import InvalidMessage
 from gounmal.moderator import Scored
 from gounmal.schema import LABELS, Mode
 
@@ -41,3 +42,8 @@ def test_neighbours_keep_their_places():
     decisions = Moderator(SevereScorer()).moderate(["", "가", "\0", "나"])
     assert [d.flagged for d in decisions] == [False, True, False, True]
     assert [d.masked for d in decisions] == ["", "*", "\0", "*"]
+
+
+def test_one_text_is_no_list_of_characters():
+    with pytest.raises(InvalidMessage, match="expected a list of texts or messages, got one text"):
+        Moderator(SevereScorer()).moderate("병신")

@@ -1,0 +1,101 @@
+"""Where in a message: from evidence and blocklist to spans, and from spans to the masked text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gounmal.schema import LABELS, Label, Source, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from gounmal.text.normalize import Normalized
+
+_PLACE = {label: i for i, label in enumerate(LABELS)}
+
+
+def blocklist_spans(
+    normalized: Normalized, blocklist: Iterable[tuple[str, Label]]
+) -> Iterator[Span]:
+    """Each place of each blocklisted expression, whichever view of the text shows it."""
+    for expression, label in blocklist:
+        for start, end in normalized.find(expression):
+            yield Span(start, end, label, Source.BLOCKLIST)
+
+
+def model_spans(
+    text: str, evidence: NDArray[np.float32], labels: Iterable[Label], threshold: float
+) -> Iterator[Span]:
+    """The stretches of text that speak for each of these labels: at least one for each.
+
+    Args:
+        text: the original.
+        evidence: float32[len(text), n_labels].
+        labels: those that were found; `hate` only where none of its kinds was, whose spans would
+            be the same.
+        threshold: a character with at least this much evidence belongs to a span.
+    """
+    if not text:
+        return
+    enough = (evidence >= np.float64(threshold)).T.tolist()
+    for label in labels:
+        chosen = enough[_PLACE[label]]
+        if True not in chosen:
+            start, end = _word_around(text, int(evidence[:, _PLACE[label]].argmax()))
+            yield Span(start, end, label, Source.MODEL)
+            continue
+        for start, end in _runs(chosen):
+            stretch = text[start:end]
+            trimmed = stretch.strip()
+            if trimmed:
+                start_of_trimmed = start + stretch.index(trimmed)
+                yield Span(start_of_trimmed, start_of_trimmed + len(trimmed), label, Source.MODEL)
+
+
+def apart(spans: Iterable[Span]) -> list[Span]:
+    """In order, those of one label that overlap as one: a blocklisted one says who found it."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda span: (_PLACE[span.label], span.start, span.end)):
+        before = merged[-1] if merged else None
+        if before and before.label is span.label and span.start < before.end:
+            source = before.source if before.source is Source.BLOCKLIST else span.source
+            merged[-1] = Span(before.start, max(before.end, span.end), span.label, source)
+        else:
+            merged.append(span)
+    return sorted(merged, key=lambda span: (span.start, span.end, _PLACE[span.label]))
+
+
+def masked(text: str, spans: Sequence[Span]) -> str:
+    """The text with a `*` for each character of a span, blanks kept."""
+    if not spans:
+        return text
+    characters = list(text)
+    for span in spans:
+        for i in range(span.start, span.end):
+            if not characters[i].isspace():
+                characters[i] = "*"
+    return "".join(characters)
+
+
+def _runs(chosen: list[bool]) -> Iterator[tuple[int, int]]:
+    """Each maximal `[start, end)` of true values."""
+    start = None
+    for i, value in enumerate([*chosen, False]):
+        if value and start is None:
+            start = i
+        elif not value and start is not None:
+            yield start, i
+            start = None
+
+
+def _word_around(text: str, position: int) -> tuple[int, int]:
+    start = end = position
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return start, max(end, position + 1)
