@@ -9,7 +9,7 @@ SERVE     := $(SERVE_ENV)/bin
 DEV       := $(DEV_ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test clusters-test airflow-test stores-test check format train bench bench-online bench-batch bento image image-test release audit fuzz clean
+.PHONY: help serve test clusters-test airflow-test stores-test check format train bench bench-online bench-batch bento image bento-image image-test release audit fuzz clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -93,7 +93,10 @@ $(DEPLOY_ENV)/.ready: deploy/requirements.txt
 image: $(SERVE_ENV)/.ready  ## build the slim image IMAGE (gounmal:latest), with Docker or buildah
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/image/build.sh $(IMAGE) "$$folder"
 
-image-test: $(SERVE_ENV)/.ready $(DEPLOY_ENV)/.ready  ## build it and try it, and the manifests
+bento-image: $(SERVE_ENV)/.ready  ## build IMAGE-bento, the larger one, by bentoml containerize
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/image/containerize.sh $(IMAGE)-bento "$$folder"
+
+image-test: $(SERVE_ENV)/.ready $(DEPLOY_ENV)/.ready  ## build it and try it, and the manifests (CONTAINERIZE=1: IMAGE-bento too)
 	@IMAGE=$(IMAGE) deploy/image/test.sh
 
 release: $(SERVE_ENV)/.ready  ## wheel, Bento, image, bill of materials and checksums into dist/

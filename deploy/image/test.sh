@@ -4,7 +4,7 @@
 #
 # IMAGE   its name       BASE   the base image, by default one made from Debian's packages if no
 #                               registry is needed for it, that is: without Docker
-# AGAIN=1 builds twice and compares
+# AGAIN=1 builds twice and compares; CONTAINERIZE=1 tries what `bentoml containerize` makes, too
 set -eu
 cd "$(dirname "$0")/../.."
 env=.venv-deploy
@@ -27,10 +27,13 @@ if ! docker info > /dev/null 2>&1; then
     exit 75
   fi
   if [ -z "${BASE:-}" ]; then
-    BASE=localhost/gounmal-base:bookworm
+    # By its recipe: one that another recipe made is none of ours.
+    BASE=localhost/gounmal-base:$(cksum < deploy/image/base.sh | cut -d' ' -f1)
     buildah inspect "$BASE" > /dev/null 2>&1 || deploy/image/base.sh "$BASE"
   fi
   export BASE
+  # BentoML names its base itself.
+  [ -z "${CONTAINERIZE:-}" ] || deploy/image/python_base.sh "$BASE" localhost/python:3.11-slim
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -38,5 +41,9 @@ deploy/image/build.sh "$IMAGE" "$folder"
 if [ -n "${AGAIN:-}" ]; then
   deploy/image/build.sh "$IMAGE-again" "$folder"
   export GOUNMAL_IMAGE_AGAIN="$IMAGE-again"
+fi
+if [ -n "${CONTAINERIZE:-}" ]; then
+  export GOUNMAL_BENTO_IMAGE="$IMAGE-bento"
+  deploy/image/containerize.sh "$GOUNMAL_BENTO_IMAGE" "$folder"
 fi
 GOUNMAL_IMAGE=$IMAGE test tests/image
