@@ -1,8 +1,9 @@
 """The whole recipe, from labelled and unlabelled texts to a network: teachers, then the student.
 
 A network trained from scratch on these data overfits after two epochs. So teachers are trained for
-just that long, and the one that ships learns from the labels and from what they and the linear
-floor say together, also of texts without labels: more text, and softer answers than noisy labels.
+just that long, each on a part of the texts, and the one that ships learns from the labels and from
+what they and linear models say together of texts that they were not shown, also of texts without
+labels: more text, and softer answers than noisy labels.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import expit, logit
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
@@ -31,6 +30,7 @@ from train.batches import Encodings, encode, fitting
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
+from train.teachers import TeachersConfig, teach
 from train.vocabulary import build_vocabulary
 from train.wide import WideConfig, widen
 
@@ -68,12 +68,9 @@ class Recipe:
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
     taken at random there is hardly any abuse for a teacher to speak of."""
-    teachers: int = 2
-    linear_share: float = 0.4
-    """How much of what the teachers say comes from the linear floor, which errs differently."""
+    teachers: TeachersConfig = field(default_factory=TeachersConfig)
     hidden: int = 96
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
-    teacher_fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.6))
     wide: WideConfig | None = field(default_factory=WideConfig)
     """What of a linear model is added to the wide path at the end; None for nothing."""
@@ -87,10 +84,9 @@ SMOKE = Recipe(
     min_count=1,
     unlabelled=50,
     candidates=200,
-    teachers=1,
+    teachers=TeachersConfig(count=2, fit=FitConfig(epochs=1)),
     hidden=32,
     mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
-    teacher_fit=FitConfig(epochs=1),
     fit=FitConfig(epochs=3),
     wide=WideConfig(iterations=5, mixture=MixtureConfig(inserted=0, decoys=50)),
     checkpoint_fit=FitConfig(epochs=1, learning_rate=1e-3),
@@ -164,18 +160,20 @@ def train(
     vocabulary = _vocabulary(dataset, mixture, supervision, recipe)
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
-    voices = [
-        _teacher(mixture, encodings, supervision, recipe, seed + 1 + i, vocabulary, progress)
-        for i in range(recipe.teachers)
-    ]
-    said = _logit(linear.scores(mixture.texts))
-    if voices:
-        networks = np.mean(voices, axis=0, dtype=np.float32)
-        said = recipe.linear_share * said + (1 - recipe.linear_share) * networks
+    teacher = teach(
+        dataset,
+        mixture,
+        encodings,
+        supervision,
+        network=partial(_small, recipe, vocabulary),
+        config=recipe.teachers,
+        seed=seed + 1,
+        progress=progress,
+    )
     student = fit(
         _small(recipe, vocabulary),
         encodings,
-        replace(supervision, teacher=expit(said)),
+        replace(supervision, teacher=teacher),
         config=recipe.fit,
         seed=seed,
         progress=lambda line: progress(f"student: {line}"),
@@ -201,33 +199,6 @@ def _vocabulary(
         size=recipe.vocabulary_size,
         min_count=recipe.min_count,
     )
-
-
-def _teacher(  # noqa: PLR0913, PLR0917  (one step of `train`, with what it has at hand)
-    mixture: Mixture,
-    encodings: Encodings,
-    supervision: Supervision,
-    recipe: Recipe,
-    seed: int,
-    vocabulary: Vocabulary,
-    progress: Progress,
-) -> NDArray[np.float32]:
-    """What one more network, which has seen nothing but labels, says of every text: logits."""
-    labelled = np.flatnonzero([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
-    torch.manual_seed(seed)
-    teacher = fit(
-        _small(recipe, vocabulary),
-        encodings.of(labelled),
-        supervision.of(labelled),
-        config=recipe.teacher_fit,
-        seed=seed,
-        progress=lambda line: progress(f"teacher {seed}: {line}"),
-    )
-    return logits_of(teacher, encodings)
-
-
-def _logit(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(logit(np.clip(probabilities, 1e-6, 1 - 1e-6)), np.float32)
 
 
 def fine_tune(
