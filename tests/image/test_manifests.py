@@ -146,6 +146,13 @@ def test_the_autoscaler_asks_for_what_the_adapter_gives_from_what_there_is():
     assert f'self._histogram("{histogram}"' in exposition
 
 
+@pytest.mark.parametrize("overlay", ["online", "full"])
+def test_overlays_name_the_version_that_is_released(overlay):
+    content = yaml.safe_load((FOLDER / "overlays" / overlay / "kustomization.yaml").read_text())
+    version = re.search(r'__version__ = "(.*)"', (ROOT / "gounmal" / "__init__.py").read_text())
+    assert [image["newTag"] for image in content["images"]] == [version[1]]
+
+
 def test_no_secret_is_written_down():
     assert not of_kind("Secret")
 
