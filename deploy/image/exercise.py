@@ -9,6 +9,7 @@ It also proves, while the image is built, that each command works.
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import py_compile
 import signal
@@ -18,14 +19,22 @@ import tempfile
 import time
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PORT = 3999
-START_S = 60
+ANSWER_S = 120
 ALSO = (
     "import encodings.idna, psycopg, sqlalchemy.dialects.postgresql.psycopg, "
     "sqlalchemy.dialects.sqlite, dbos, tokenizers, pyarrow.dataset"
 )
 """What is imported where there is a database, a client or another model."""
+UPLOAD = (
+    b'--part\r\ncontent-disposition: form-data; name="file"; filename="chat.csv"\r\n\r\n'
+    b"text\r\nhello\r\n--part--\r\n"
+)
 
 
 def main(roots: list[Path], program: str) -> None:
@@ -53,23 +62,34 @@ def _serve(program: str) -> None:
     server = subprocess.Popen([program, "serve", "--port", str(PORT)])
     try:
         _ask("GET", "/readyz")
-        _ask("POST", "/moderate", '{"text": "안녕"}')
+        _ask("POST", "/moderate", '{"text": "안녕"}'.encode())
         _ask("GET", "/metrics")
+        # Until it is done: a worker ended any earlier has imported now more, now less.
+        job = json.loads(_ask("POST", "/jobs", UPLOAD, kind="multipart/form-data; boundary=part"))
+        _ask("GET", f"/jobs/{job['id']}", good=lambda answer: json.loads(answer)["state"] == "done")
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(START_S)
+        server.wait(ANSWER_S)
 
 
-def _ask(method: str, path: str, body: str | None = None) -> None:
-    """Until there is a good answer."""
-    deadline = time.monotonic() + START_S
+def _ask(
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    kind: str = "application/json",
+    good: Callable[[bytes], bool] = lambda _: True,
+) -> bytes:
+    """Until there is a good answer, which is returned."""
+    deadline = time.monotonic() + ANSWER_S
     while True:
-        connection = HTTPConnection("127.0.0.1", PORT, timeout=START_S)
+        connection = HTTPConnection("127.0.0.1", PORT, timeout=ANSWER_S)
         try:
-            headers = {"content-type": "application/json"}
-            connection.request(method, path, body and body.encode(), headers)
-            if connection.getresponse().status == 200:
-                return
+            connection.request(method, path, body, {"content-type": kind})
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status < 300 and good(answer):
+                return answer
         except OSError:
             pass
         if time.monotonic() > deadline:
