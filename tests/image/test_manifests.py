@@ -8,9 +8,11 @@ a ServiceMonitor only what refers to something here is checked.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,39 @@ def test_overlays_name_the_version_that_is_released(overlay):
     content = yaml.safe_load((FOLDER / "overlays" / overlay / "kustomization.yaml").read_text())
     version = re.search(r'__version__ = "(.*)"', (ROOT / "gounmal" / "__init__.py").read_text())
     assert [image["newTag"] for image in content["images"]] == [version[1]]
+
+
+def test_a_night_is_compared_with_the_one_before_if_there_was_one(tmp_path):
+    [job] = of_kind("CronJob")
+    [container] = pod_of(job)["spec"]["containers"]
+    program = tmp_path / "bin" / "gounmal"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    script = container["args"][0].replace("/data", str(tmp_path))
+    path = f"{program.parent}:{os.environ['PATH']}"
+
+    def arguments():
+        command = [*container["command"], script]
+        done = subprocess.run(
+            command, env={"PATH": path}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    first = arguments()
+    day = date.fromisoformat(first[-1])
+    assert first == [
+        "scan",
+        f"{tmp_path}/chat/{day}",
+        "--output",
+        f"{tmp_path}/reports/{day}",
+        "--title",
+        str(day),
+    ]
+    before = tmp_path / "reports" / str(day - timedelta(days=1))
+    before.mkdir(parents=True)
+    (before / "summary.json").write_text("{}", encoding="utf-8")
+    assert arguments() == [*first, "--previous", str(before)]
 
 
 def test_no_secret_is_written_down():
