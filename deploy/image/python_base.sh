@@ -11,7 +11,7 @@ trap 'buildah rm "$container" > /dev/null' EXIT
 inside() { buildah run --isolation "${BUILDAH_ISOLATION:-chroot}" --network host "$container" -- "$@"; }
 lend() { [ ! -s "$1" ] || buildah copy --quiet "$container" "$1" "$2" > /dev/null; }
 
-# Docker's has a pip that may install, and headers of nothing.
+# Docker's has a pip, and one that may install.
 inside sh -c 'apt-get update -q && apt-get install -q -y --no-install-recommends python3-pip' > /dev/null
 inside sh -c 'rm -rf /usr/lib/python3*/EXTERNALLY-MANAGED /var/lib/apt/lists/* /var/cache/apt/*'
 lend "${PIP_CERT:-${SSL_CERT_FILE:-/dev/null}}" /etc/ssl/certs/ca-certificates.crt
