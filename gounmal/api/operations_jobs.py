@@ -35,7 +35,10 @@ PAGE = {
 }
 
 OPTIONS: dict[str, Any] = {
-    **{name: {"type": "string", "maxLength": MAX_OPTION} for name in (*COLUMNS, "title")},
+    **{
+        name: {"type": "string", "maxLength": MAX_OPTION}
+        for name in (*COLUMNS, "title", "previous")
+    },
     **{name: {"enum": ["", *values]} for name, values in CHOICES.items()},
 }
 PLACES = {"input": {"type": "string"}, "output": {"type": "string"}}

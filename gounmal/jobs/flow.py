@@ -107,6 +107,8 @@ def nightly_request(
 ) -> tuple[str, JobRequest]:
     """The job of one night and its id: the same for the same day and input, however often asked.
 
+    Its report is compared with that of the night before.
+
     Args:
         at: when it was due: the day before that is scanned.
         what: `input` and `output`, with the day as for strftime, and `timezone`.
@@ -115,6 +117,7 @@ def nightly_request(
     due = datetime.fromisoformat(at) if isinstance(at, str) else at
     day = due.astimezone(ZoneInfo(what["timezone"])).date() - timedelta(days=1)
     source, output = day.strftime(what["input"]), day.strftime(what["output"])
+    before = (day - timedelta(days=1)).strftime(what["output"])
     own = new_id(f"{NIGHTLY} {day.isoformat()} {source} {output}")
     request = JobRequest(
         input=source,
@@ -123,6 +126,7 @@ def nightly_request(
         uploaded=False,
         fingerprint=own,
         title=day.isoformat(),
+        previous=before if before != output else None,
     )
     return own, request
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gounmal.jobs.job import JobRefused, JobRequest
+from gounmal.jobs.job import Job, JobRefused, JobRequest
 from gounmal.jobs.places import allowed
 
 if TYPE_CHECKING:
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 COLUMNS = ("text", "time", "user", "channel")
 CHOICES = {"format": ("csv", "tsv", "jsonl", "parquet"), "lang": ("ko", "en")}
 _NAME = re.compile("[A-Za-z_-]{1,64}")
-OPTIONS = (*COLUMNS, *CHOICES, "title")
+OPTIONS = (*COLUMNS, *CHOICES, "title", "previous")
 MAX_OPTION = 200
 """Characters."""
 
 
-def of_upload(upload: Upload, folder: Path) -> JobRequest:
+Find = Callable[[str], Job | None]
+"""Knows the job of an id."""
+
+
+def of_upload(upload: Upload, folder: Path, find: Find) -> JobRequest:
     """The job of a file that was sent.
 
     Raises:
@@ -39,11 +44,11 @@ def of_upload(upload: Upload, folder: Path) -> JobRequest:
         folder=str(folder),
         uploaded=True,
         fingerprint=_fingerprint([upload.digest, options]),
-        **_named(options),
+        **_named(options, find),
     )
 
 
-def of_json(content: Any, folder: Path, settings: JobSettings) -> JobRequest:
+def of_json(content: Any, folder: Path, settings: JobSettings, find: Find) -> JobRequest:
     """The job of `{"input": …, "output": …}`, with options.
 
     Raises:
@@ -67,7 +72,7 @@ def of_json(content: Any, folder: Path, settings: JobSettings) -> JobRequest:
         uploaded=False,
         within=settings.prefixes,
         fingerprint=_fingerprint([places, options]),
-        **_named(options),
+        **_named(options, find),
     )
 
 
@@ -87,13 +92,22 @@ def _options(fields: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _named(options: Mapping[str, str]) -> dict[str, Any]:
+def _named(options: Mapping[str, str], find: Find) -> dict[str, Any]:
     return {
         "columns": {name: options[name] for name in COLUMNS if name in options},
         "format": options.get("format"),
         "title": options.get("title"),
         "language": options.get("lang", "ko"),
+        "previous": _output(options["previous"], find) if "previous" in options else None,
     }
+
+
+def _output(job: str, find: Find) -> str:
+    """Where the results of an earlier job are."""
+    found = find(job)
+    if found is None or not found.state.readable:
+        raise JobRefused(400, "previous", "expected the id of a job that is done")
+    return found.request.output
 
 
 def _fingerprint(content: Any) -> str:

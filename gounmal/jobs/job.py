@@ -73,6 +73,8 @@ class JobRequest:
     format: str | None = None
     title: str | None = None
     language: str = "ko"
+    previous: str | None = None
+    """Folder of the results to compare with, where there are any by then."""
     within: Sequence[str] = ()
     """Prefixes below which each file must be, links followed; none where the operator chose it."""
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from gounmal.errors import JobsUnavailable
 from gounmal.files.sources import place
-from gounmal.jobs.form import of_json, of_upload
+from gounmal.jobs.form import Find, of_json, of_upload
 from gounmal.jobs.job import Job, JobRefused, JobState, new_id
 from gounmal.jobs.upload import Receiver
 from gounmal.online.bodies import Refused, parse
@@ -85,7 +85,7 @@ class JobDoors:
         folder = self._settings.folders / new_id()
         job = new_id(key)
         try:
-            asked = await self._read(request, folder)
+            asked = await self._read(request, folder, store)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
@@ -150,10 +150,8 @@ class JobDoors:
         return self._store
 
     async def _find(self, request: Request) -> Job:
-        name = request.path_params["id"]
-        # No database need be asked about what is no id, and PostgreSQL takes no NUL.
-        known = _ID.fullmatch(name) is not None
-        job = await asyncio.to_thread((await self._open()).get, name) if known else None
+        find = _known(await self._open())
+        job = await asyncio.to_thread(find, request.path_params["id"])
         if job is None:
             raise JobRefused(404, "id", "no such job, or no longer")
         return job
@@ -164,16 +162,18 @@ class JobDoors:
             raise JobRefused(409, "state", f"expected a job that is done: this one is {job.state}")
         return job
 
-    async def _read(self, request: Request, folder: Path) -> JobRequest:
+    async def _read(self, request: Request, folder: Path, store: JobStore) -> JobRequest:
         kind = request.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() == "application/json":
             _check_length(request, MAX_JSON_BYTES, "body")
-            return of_json(parse(await _small_body(request)), folder, self._settings)
+            content = parse(await _small_body(request))
+            return await asyncio.to_thread(of_json, content, folder, self._settings, _known(store))
         inputs = folder / "input"
         receiver = Receiver(kind, inputs, max_bytes=self._settings.max_bytes)
         _check_length(request, self._settings.max_bytes + FORM_BYTES, "file")
         await asyncio.to_thread(inputs.mkdir, parents=True, mode=0o700)
-        return of_upload(await receiver.receive(request.stream()), folder)
+        upload = await receiver.receive(request.stream())
+        return await asyncio.to_thread(of_upload, upload, folder, _known(store))
 
 
 class _Endpoint:
@@ -192,6 +192,11 @@ class _Endpoint:
         except Exception as error:  # noqa: BLE001  (others would answer it in another form)
             response = _fault(error)
         await response(scope, receive, send)
+
+
+def _known(store: JobStore) -> Find:
+    # No database need be asked about what is no id, and PostgreSQL takes no NUL.
+    return lambda name: store.get(name) if _ID.fullmatch(name) else None
 
 
 def _open_store(settings: JobSettings) -> JobStore:

@@ -23,6 +23,7 @@ from gounmal.files.writers import replacing
 from gounmal.jobs.job import JobRequest, JobState
 from gounmal.jobs.places import is_below, roots
 from gounmal.report.findings import pseudonym_key
+from gounmal.report.publish import find_summary
 from gounmal.scan.planning import ENDINGS
 from gounmal.scan.shards import Plan, ScanOptions, assemble, plan, run_shard
 
@@ -93,6 +94,7 @@ class Work:
                 format=request.format,
                 title=request.title,
                 language=request.language,
+                previous=_there(request.previous),
             )
             made = plan([request.input], request.output, options=options)
             with replacing(folder / PLAN) as file:
@@ -157,6 +159,11 @@ def decisions_of(plan: Plan) -> list[str]:
     """Paths or URIs of the decisions that a plan leads to."""
     output = plan.output.rstrip("/")
     return [f"{output}/{item.output}" for item in plan.inputs if item.source]
+
+
+def _there(previous: str | None) -> str | None:
+    """The results to compare with, unless there are none: a first night, or they were removed."""
+    return previous if previous and find_summary(previous).is_file() else None
 
 
 def _refuse_links(request: JobRequest) -> None:

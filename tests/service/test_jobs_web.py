@@ -96,6 +96,7 @@ async def test_a_location_elsewhere_is_refused(http, tmp_path):
         ({"files": {"file": ("a.csv", b"x" * 10_001)}}, (413, "file")),
         ({"files": {"file": ("a.csv", b"x" * 100_000)}}, (413, "file")),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"lang": "fr"}}, (400, "lang")),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"previous": "no/id"}}, (400, "previous")),
         ({"content": CSV, "headers": {"content-type": "text/csv"}}, (415, "body")),
         ({"content": CSV, "headers": {"content-type": LONG_BOUNDARY}}, (400, "body")),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, (400, "body")),
@@ -107,6 +108,11 @@ async def test_a_location_elsewhere_is_refused(http, tmp_path):
 async def test_what_is_wrong_is_named_and_leaves_nothing(http, settings, request_, fault):
     assert error_of(await http.post("/jobs", **request_)) == fault
     assert list(settings.folders.iterdir()) == []
+
+
+async def test_only_what_is_done_can_be_compared_with(http):
+    job = (await post(http)).json()["id"]
+    assert error_of(await post(http, previous=job)) == (400, "previous")
 
 
 async def test_a_path_in_a_name_leads_nowhere(http, settings):

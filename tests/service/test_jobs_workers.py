@@ -22,6 +22,7 @@ from gounmal.jobs.settings import JobSettings
 from gounmal.jobs.store import JobStore
 from gounmal.jobs.supervisor import supervise_alone
 from gounmal.report.findings import pseudonym_key
+from gounmal.report.summary import Summary
 from gounmal.scan.shards import ScanOptions, assemble, plan, run_shard
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,7 @@ def working(*more):
             process.kill()
 
 
-def submit(store, settings, source, output):
+def submit(store, settings, source, output, **more):
     job = new_id()
     request = JobRequest(
         input=str(source),
@@ -123,6 +124,7 @@ def submit(store, settings, source, output):
         uploaded=False,
         fingerprint=job,
         title="a night",
+        **more,
     )
     store.submit(job, request)
     return job
@@ -212,6 +214,19 @@ def test_a_cancelled_job_ends_and_the_next_goes_on(open_store, night, tmp_path):
     assert store.get(job).state is JobState.CANCELLED
     assert len(shards(store, "CANCELLED")) > 0
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_job_is_compared_with_the_one_before_where_there_is_one(open_store, night, tmp_path):
+    store, settings = open_store()
+    first, second = tmp_path / "first", tmp_path / "second"
+    with working():
+        for output, previous in ((first, tmp_path / "none"), (second, first)):
+            job = submit(store, settings, night / "0.csv", output, previous=str(previous))
+            assert wait_for_end(store, job).state is JobState.DONE
+    assert Summary.load(first / "summary.json").comparison is None
+    comparison = Summary.load(second / "summary.json").comparison
+    assert (comparison.title, comparison.same_judge) == ("a night", True)
+    assert {change.before == change.now for change in comparison.changes} == {True}
 
 
 def test_what_cannot_be_judged_is_reported_and_the_rest_is_judged(open_store, night, tmp_path):

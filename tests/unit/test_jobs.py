@@ -178,9 +178,13 @@ def test_without_prefixes_there_are_only_uploads():
         allowed("/data/a.csv", [], field="input")
 
 
+def nobody(_):
+    """No job is known."""
+
+
 def test_a_form_in_json(settings, tmp_path):
     content = {"input": "/data/a.csv", "output": "/data/out", "text": "말", "lang": "en"}
-    request = of_json(content, tmp_path, settings(JOB_PREFIXES="/data, s3://x/"))
+    request = of_json(content, tmp_path, settings(JOB_PREFIXES="/data, s3://x/"), nobody)
     assert (request.input, request.output, request.uploaded) == ("/data/a.csv", "/data/out", False)
     assert (request.columns, request.language) == ({"text": "말"}, "en")
 
@@ -204,13 +208,13 @@ def test_a_form_in_json(settings, tmp_path):
 def test_a_form_at_fault_names_the_field(settings, tmp_path, change, field):
     content = {"input": "/data/a.csv", "output": "/data/out", **change}
     with pytest.raises(JobRefused) as refused:
-        of_json(content, tmp_path, settings(JOB_PREFIXES="/data"))
+        of_json(content, tmp_path, settings(JOB_PREFIXES="/data"), nobody)
     assert refused.value.field == field
 
 
 def test_the_same_question_has_the_same_fingerprint(tmp_path):
     def fingerprint(digest, folder, **fields):
-        return of_upload(Upload(folder / "a.csv", digest, fields), folder).fingerprint
+        return of_upload(Upload(folder / "a.csv", digest, fields), folder, nobody).fingerprint
 
     same = fingerprint("d", tmp_path / "1", lang="en")
     assert same == fingerprint("d", tmp_path / "2", lang="en")
@@ -240,6 +244,7 @@ def test_a_night_is_the_same_job_however_often_it_is_due(tmp_path):
     job, request = nightly_request("2026-03-01T18:00:00+00:00", what, tmp_path)
     assert (request.input, request.output) == ("/d/2026-03-01/*.csv", "/o/20260301")
     assert request.title == "2026-03-01"
+    assert request.previous == "/o/20260228"
     assert nightly_request("2026-03-01T19:30:00+00:00", what, tmp_path) == (job, request)
     other, _ = nightly_request("2026-03-02T18:00:00+00:00", what, tmp_path)
     assert other != job
