@@ -18,7 +18,7 @@ import torch
 from gounmal.errors import GounmalError
 from train import tables
 from train.data import load, unlabelled
-from train.recipe import SMOKE, Network, Recipe, fine_tune, train
+from train.recipe import SMOKE, Network, Recipe, fine_tune, train, widened
 from train.release import Origin, release
 from train.sources import SourceError
 
@@ -49,6 +49,11 @@ SMOKE_DATA = Path(__file__).parents[1] / "tests" / "data" / "smoke"
 @click.option("--test", is_flag=True, help="Also evaluate on the test split: once, at the end.")
 @click.option("--no-store", is_flag=True, help="Leave the Bento store alone.")
 @click.option("--again", is_flag=True, help="Release what the last run trained; do not train.")
+@click.option(
+    "--widen",
+    is_flag=True,
+    help="The same, with what a linear model learns of the lines as they are now: minutes.",
+)
 def main(  # noqa: PLR0913  (one argument for each option)
     *,
     data: Path | None,
@@ -62,6 +67,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
     test: bool,
     no_store: bool,
     again: bool,
+    widen: bool,
 ) -> None:
     """Train a model on the declared sources and release it."""
     clock = Clock()
@@ -82,8 +88,13 @@ def main(  # noqa: PLR0913  (one argument for each option)
     clock.lap("read")
     clock.say(f"{len(dataset.texts):,} texts, {len(dataset.rows('train')):,} to train on")
     kept = RUNS / name
-    if again:
+    if again or widen:
         network, origin = _kept(kept)
+        if widen:
+            network = _widened(network, dataset, recipe, seed)
+            clock.lap("widen")
+            origin = replace(origin, seconds={**origin.seconds, "widen": clock.seconds["widen"]})
+            _keep(network, origin, kept)
     else:
         if base is None:
             network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
@@ -99,8 +110,7 @@ def main(  # noqa: PLR0913  (one argument for each option)
             seconds=clock.seconds,
         )
         if not smoke:
-            network.save(kept)
-            (kept / ORIGIN).write_text(json.dumps(asdict(origin), indent=2), encoding="utf-8")
+            _keep(network, origin, kept)
     folder = out or (SMOKE_OUT if smoke else OUT)
     metrics = release(
         network,
@@ -130,6 +140,17 @@ def _kept(folder: Path) -> tuple[Network, Origin]:
         return Network.load(folder), origin
     except OSError as error:
         raise click.ClickException(f"--again: no finished run: {error}") from error
+
+
+def _keep(network: Network, origin: Origin, folder: Path) -> None:
+    network.save(folder)
+    (folder / ORIGIN).write_text(json.dumps(asdict(origin), indent=2), encoding="utf-8")
+
+
+def _widened(network: Network, dataset: Dataset, recipe: Recipe, seed: int) -> Network:
+    if recipe.wide is None:
+        raise click.ClickException("--widen: the recipe has no linear model")
+    return widened(network, dataset, recipe.wide, max_tokens=recipe.max_tokens, seed=seed)
 
 
 def _fine_tuned(dataset: Dataset, base: str, recipe: Recipe, seed: int, clock: Clock) -> Network:

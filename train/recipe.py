@@ -1,9 +1,8 @@
 """The whole recipe, from labelled and unlabelled texts to a network: teachers, then the student.
 
 A network trained from scratch on these data overfits after two epochs. So teachers are trained for
-just that long, each on a part of the texts, and the one that ships learns from the labels and from
-what they and linear models say together of texts that they were not shown, also of texts without
-labels: more text, and softer answers than noisy labels.
+just that long, and the one that ships learns from the labels and from what they and the linear
+floor say together, also of texts without labels: more text, and softer answers than noisy labels.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ SMOKE = Recipe(
     min_count=1,
     unlabelled=50,
     candidates=200,
-    teachers=TeachersConfig(count=2, fit=FitConfig(epochs=1)),
+    teachers=TeachersConfig(fit=FitConfig(epochs=1), crossed=True, honest=True),
     hidden=32,
     mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
     fit=FitConfig(epochs=3),
@@ -178,13 +177,24 @@ def train(
         seed=seed,
         progress=lambda line: progress(f"student: {line}"),
     )
+    network = Network(student, vocabulary, None)
     if recipe.wide is not None:
-        encoded = partial(encode, vocabulary=vocabulary, max_tokens=recipe.max_tokens)
-        student = widen(
-            student, dataset, encoded=encoded, config=recipe.wide, seed=seed + WIDE_SEED
-        )
+        network = widened(network, dataset, recipe.wide, max_tokens=recipe.max_tokens, seed=seed)
         progress("the linear model is in the wide path")
-    return Network(student, vocabulary, None)
+    return network
+
+
+def widened(
+    network: Network, dataset: Dataset, config: WideConfig, *, max_tokens: int, seed: int
+) -> Network:
+    """The small network with a linear model of the dataset as it is now in its wide path."""
+    vocabulary = network.encoder
+    assert isinstance(vocabulary, Vocabulary)  # noqa: S101  (only that has a wide path)
+    encoded = partial(encode, vocabulary=vocabulary, max_tokens=max_tokens)
+    seed += WIDE_SEED
+    return replace(
+        network, model=widen(network.model, dataset, encoded=encoded, config=config, seed=seed)
+    )
 
 
 def _vocabulary(

@@ -1,7 +1,8 @@
-"""Networks and linear models that tell the student what they think of texts not shown to them.
+"""Networks and linear models that tell the student what they think of each text.
 
-A teacher repeats the labels of the texts that it was trained on, noise and all. So each of a few is
-not shown one part of the sources' texts, and speaks of that part (cross-fitting).
+A teacher repeats the labels of the texts that it was trained on, noise and all. Crossed, each of a
+few is not shown one part of the sources' texts, and speaks of that part (cross-fitting): tried, and
+not what ships (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ ALL_SEE = -1
 class TeachersConfig:
     """How many there are, and how they are trained."""
 
-    count: int = 3
-    """At least 2, as each is kept from one part of so many."""
+    count: int = 2
+    crossed: bool = False
+    """Is each of them not shown one part of the sources' texts, of which it then speaks alone?"""
+    honest: bool = False
+    """Of a disguised copy, or of a line with a look-alike in it, is the honest line spoken of?"""
     linear_share: float = 0.4
     """How much of what is said comes from linear models, which err differently."""
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
@@ -67,11 +71,12 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
         seed: of everything random.
         progress: called with a line now and then.
     """
-    parts = parts_of(dataset, config.count)
+    parts = parts_of(dataset, config.count if config.crossed else 0)
     part_of_text = np.append(parts, ALL_SEE)[mixture.origin]
     labelled = np.asarray([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
     train = dataset.rows("train")
     voices = []
+    linear = None
     for part in range(config.count):
         shown = np.flatnonzero(labelled & (part_of_text != part))
         torch.manual_seed(seed + part)
@@ -83,37 +88,41 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
             seed=seed + part,
             progress=partial(_named, progress, part),
         )
-        linear = floor.fit(dataset, train[parts[train] != part])
+        if linear is None or config.crossed:
+            linear = floor.fit(dataset, train[parts[train] != part])
         said = logit(np.clip(linear.scores(mixture.texts), 1e-6, 1 - 1e-6))
         voices.append(_mean(said, logits_of(teacher, encodings), config.linear_share))
-    return np.asarray(expit(heard(mixture, parts, voices)), np.float32)
+    said = heard(mixture, parts, voices, honest=config.honest)
+    return np.asarray(expit(said), np.float32)
 
 
 def parts_of(dataset: Dataset, count: int) -> NDArray[np.int64]:
     """Which teacher is not shown a text: int64[n], near-duplicates the same.
 
     `ALL_SEE` for our own lines: their labels are no noise, and whoever has not seen a look-alike
-    takes it for abuse.
+    takes it for abuse. For every text, where `count` is 0.
     """
     own = np.asarray([source in WRITTEN_SOURCES for source in dataset.source])
-    return np.where(own, ALL_SEE, dataset.group % count)
+    return np.where(own | (count == 0), ALL_SEE, dataset.group % max(count, 1))
 
 
 def heard(
-    mixture: Mixture, parts: NDArray[np.int64], voices: Sequence[NDArray[np.float32]]
+    mixture: Mixture,
+    parts: NDArray[np.int64],
+    voices: Sequence[NDArray[np.float32]],
+    *,
+    honest: bool,
 ) -> NDArray[np.float32]:
     """Which teacher is listened to: float32[n, labels] logits.
 
-    Of a text of the sources the one that was not shown it, of any other all of them. Of a disguised
-    copy, or of a line with a look-alike in it, what they say of the honest line.
+    Of a text that one of them was not shown, that one; of any other, all of them.
     """
     every = np.stack(voices)
     said = every.mean(axis=0)
     first: dict[int, int] = {}
     for i, row in enumerate(mixture.origin):
         if row >= 0:
-            honest = first.setdefault(row, i)
-            about = every[:, honest]
+            about = every[:, first.setdefault(row, i) if honest else i]
             said[i] = about.mean(axis=0) if parts[row] == ALL_SEE else about[parts[row]]
     return np.asarray(said, np.float32)
 

@@ -34,6 +34,7 @@ def voices():
 def test_near_duplicates_are_kept_from_the_same_teacher_and_our_own_from_none(dataset):
     parts = parts_of(dataset, COUNT)
 
+    assert set(parts_of(dataset, 0).tolist()) == {ALL_SEE}
     own = [source == "negatives" for source in dataset.source]
     assert (parts == ALL_SEE).tolist() == own
     for group in set(dataset.group.tolist()):
@@ -43,7 +44,7 @@ def test_near_duplicates_are_kept_from_the_same_teacher_and_our_own_from_none(da
 def test_of_a_text_speaks_who_was_not_shown_it(voices):
     mixture = Mixture(texts=["a", "b", "c"], origin=[0, 1, 2])
 
-    said = heard(mixture, np.array([2, 0, 1]), [v[:3] for v in voices])
+    said = heard(mixture, np.array([2, 0, 1]), [v[:3] for v in voices], honest=False)
 
     np.testing.assert_array_equal(said[:, 0], [2, 100, 201])
 
@@ -51,7 +52,7 @@ def test_of_a_text_speaks_who_was_not_shown_it(voices):
 def test_of_what_all_or_none_were_shown_they_speak_together(voices):
     mixture = Mixture(texts=["own", "unlabelled"], origin=[0, -1])
 
-    said = heard(mixture, np.array([ALL_SEE]), [v[:2] for v in voices])
+    said = heard(mixture, np.array([ALL_SEE]), [v[:2] for v in voices], honest=True)
 
     np.testing.assert_array_equal(said[:, 0], [1, 101])
 
@@ -59,6 +60,8 @@ def test_of_what_all_or_none_were_shown_they_speak_together(voices):
 def test_of_a_copy_is_said_what_is_said_of_the_honest_line(voices):
     mixture = Mixture(texts=["a", "ㅏ", "b", "b 시발점"], origin=[5, 5, 0, 0])
 
-    said = heard(mixture, np.array([1, -1, -1, -1, -1, 2]), [v[:4] for v in voices])
+    parts, spoken = np.array([1, -1, -1, -1, -1, 2]), [v[:4] for v in voices]
 
-    np.testing.assert_array_equal(said[:, 0], [2, 2, 201, 201])
+    said = [heard(mixture, parts, spoken, honest=honest)[:, 0].tolist() for honest in (True, False)]
+
+    assert said == [[2, 2, 201, 201], [2, 102, 201, 301]]

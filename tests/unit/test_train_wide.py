@@ -9,11 +9,14 @@ import pytest
 import torch
 
 from gounmal.schema import LABELS, Label
+from train import __main__ as program
 from train.batches import encode
 from train.data import build
 from train.example import Example, harmless, known
 from train.mixture import MixtureConfig, mix
 from train.model import GounmalConfig, GounmalModel
+from train.recipe import Network, widened
+from train.release import Origin
 from train.vocabulary import build_vocabulary
 from train.wide import WideConfig, fit_linear, times, widen
 
@@ -69,6 +72,22 @@ def test_only_the_columns_of_its_labels_change_and_the_network_is_left_alone(dat
     assert torch.equal(before, model.get_parameter("table.weight"))
     moved = (wide.get_parameter("table.weight") != before).any(dim=0)
     assert moved.nonzero().flatten().tolist() == [16 + LABELS.index(Label.PROFANITY)]
+
+
+def test_what_a_run_kept_can_be_widened_later(dataset, vocabulary, tmp_path):
+    model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=16, hidden=32))
+    program._keep(Network(model, vocabulary, None), Origin(seed=3, seconds={"train": 2}), tmp_path)
+
+    kept, origin = program._kept(tmp_path)
+    wide = widened(kept, dataset, CONFIG, max_tokens=64, seed=0)
+
+    assert (origin.seed, origin.seconds) == (3, {"train": 2})
+    rows = [dataset.texts[i] for i in dataset.rows("train")]
+    before, after = kept.logits(rows), wide.logits(rows)
+    column = LABELS.index(Label.PROFANITY)
+    assert (before[:, column] != after[:, column]).any()
+    others = np.delete(np.arange(len(LABELS)), column)
+    np.testing.assert_allclose(before[:, others], after[:, others], atol=1e-5)
 
 
 def test_lines_that_count_more_are_told_apart_better():
