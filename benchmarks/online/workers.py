@@ -105,7 +105,7 @@ def main() -> None:
         "rounds": options.rounds,
         "seconds": options.seconds,
         "settings": [
-            {**asdict(setting), "name": setting.name, **_medians([one[i] for one in rounds])}
+            {**asdict(setting), "name": setting.name, **medians([one[i] for one in rounds])}
             for i, setting in enumerate(settings)
         ],
     }
@@ -168,7 +168,8 @@ def pinned(command: Sequence[str], cores: Sequence[int]) -> int | None:
     return cores[(int(found[1]) - 1) % len(cores)] if found else None
 
 
-def _medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Of each figure, over the rounds."""
     return {key: round(median(one[key] for one in rounds), 3) for key in rounds[0]}
 
 

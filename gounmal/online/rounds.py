@@ -1,7 +1,8 @@
-"""How long the event loop takes to come around: what a queue does not show of a wait.
+"""What the event loop is at: whether it still reads, and how long it takes to come around.
 
-Under a flood requests wait less in the runner's queue than unread, in their sockets: one turn of
-the loop reads hundreds of them. Nothing says when they came, but how long the loop was busy does.
+What a queue does not show of a wait: under a flood requests wait less in the runner's queue than
+unread, in their sockets, and one turn of the loop reads hundreds of them. Nothing says when they
+came, but how long the loop was busy does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,30 @@ if TYPE_CHECKING:
 
 IDLE_S = 0.005
 """An event loop that has not been heard of for so much longer than a round takes had been idle."""
+
+QUIET_TURNS = 4
+"""A message takes a few turns of the event loop from its socket to a queue."""
+
+READING_S = 0.004
+"""For so long a batch waits for what is being read at most."""
+
+
+class Reading:
+    """Is the event loop still at what has come in? Ask it once in each of its turns."""
+
+    def __init__(self) -> None:
+        self._seen = self._quiet = 0
+
+    def goes_on(self, waiting: int, seconds: float) -> bool:
+        """False when `QUIET_TURNS` in a row have brought nothing.
+
+        Args:
+            waiting: how many wait in the queue by now.
+            seconds: how long the first of them has.
+        """
+        self._quiet = 0 if waiting > self._seen else self._quiet + 1
+        self._seen = waiting
+        return self._quiet < QUIET_TURNS and seconds < READING_S
 
 
 class Rounds:

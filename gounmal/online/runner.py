@@ -2,7 +2,8 @@
 
 Items wait in the event loop's own memory. As soon as the loop has read what has come in, it takes
 as many as make one batch and calls the function; meanwhile more come in. So a lone item never waits
-for company, the engine never idles while an item waits, and batches grow by themselves under load.
+for company, the engine never idles while an item waits, and batches grow by themselves under load
+(docs/decisions/0034 has what "has read" means).
 
 A function is called on a thread of its own until `on_loop` says that it is short: handing a batch
 to a thread and back then costs more than the call (docs/decisions/0013). A coroutine function only
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from gounmal.errors import Overloaded, ScoringFailed
 from gounmal.online.batches import BULK_SHARE, Entry, Unit, Waiting
-from gounmal.online.rounds import Rounds
+from gounmal.online.rounds import Reading, Rounds
 from gounmal.online.telemetry import Recorder
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Runner(Generic[T, R]):
         self._stretch = 1.0
         self._loop = asyncio.get_running_loop()
         self._rounds = Rounds(self._loop)
+        self._reading = Reading()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gounmal-runner")
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
@@ -215,6 +217,11 @@ class Runner(Generic[T, R]):
         around, those that were accepted would wait for all of that again and again.
         """
         back = left = time.monotonic()
+        room = self._waiting.cost < self._limit()
+        if room and self._reading.goes_on(len(self._waiting), back - self._left):
+            self._loop.call_soon(self._step)
+            return
+        self._reading = Reading()
         until = back + min(back - self._left, MAX_TURN_S)
         away = back - self._left
         while self._next():
@@ -229,9 +236,7 @@ class Runner(Generic[T, R]):
 
     def _next(self) -> bool:
         """Run the next batch, or rest: can another follow at once?"""
-        limit = float(self._max_batch_cost)
-        if self._seconds_per_cost:
-            limit = min(limit, max(self._batch_s / self._seconds_per_cost, MIN_BATCH_COST))
+        limit = self._limit()
         start = time.monotonic()
         self._running, dropped = self._waiting.take(limit, start)
         for entry in dropped:
@@ -260,6 +265,13 @@ class Runner(Generic[T, R]):
 
         running.add_done_callback(settle)
         return False
+
+    def _limit(self) -> float:
+        """The cost of a batch that takes as long as one may."""
+        if not self._seconds_per_cost:
+            return self._max_batch_cost
+        fitting = max(self._batch_s / self._seconds_per_cost, MIN_BATCH_COST)
+        return min(fitting, self._max_batch_cost)
 
     def _settle(self, outcomes: list[R | ScoringFailed], start: float, limit: float) -> None:
         """Note the outcomes, answer the units that are complete."""

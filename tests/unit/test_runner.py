@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
+from gounmal.online.rounds import QUIET_TURNS, READING_S
 from gounmal.online.runner import MIN_BATCH_COST, Runner
 from gounmal.online.telemetry import Recorder
 
@@ -232,6 +233,46 @@ async def test_a_lone_item_goes_at_once_and_what_came_meanwhile_goes_together(on
         rest = [runner.submit([item]) for item in range(1, 6)]
         await asyncio.gather(*rest)
     assert engine.batches[3:] == [[1, 2, 3, 4, 5]]
+
+
+async def test_what_is_being_read_goes_along_and_what_comes_later_does_not():
+    engine = Engine()
+    async with running(engine, on_loop=True) as runner:
+        futures = []
+        for item in range(6):
+            futures.append(runner.submit([item]))
+            for _ in range(QUIET_TURNS - 1):
+                await asyncio.sleep(0)
+        assert engine.batches == []
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert engine.batches == [[0, 1, 2, 3, 4, 5]]
+        await runner.submit([6])
+        await asyncio.gather(*futures)
+    assert engine.batches[1:] == [[6]]
+
+
+async def test_a_loop_that_reads_on_and_on_does_not_keep_the_engine_waiting():
+    engine = Engine()
+    async with running(engine, on_loop=True) as runner:
+        futures = []
+        while not engine.batches:
+            futures.append(runner.submit([len(futures)]))
+            time.sleep(READING_S / 3)  # noqa: ASYNC251  (that is the point)
+            await asyncio.sleep(0)
+        await asyncio.gather(*futures)
+    assert 2 <= len(engine.batches[0]) <= 6
+
+
+async def test_no_more_is_read_than_fits_into_a_batch():
+    engine = Engine()
+    async with running(engine, on_loop=True, max_batch_cost=3) as runner:
+        futures = []
+        for item in range(7):
+            futures.append(runner.submit([item]))
+            await asyncio.sleep(0)
+        await asyncio.gather(*futures)
+    assert [len(batch) for batch in engine.batches] == [3, 3, 1]
 
 
 async def test_beyond_its_bound_the_queue_refuses_at_once_and_then_takes_again():
