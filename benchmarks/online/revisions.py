@@ -3,8 +3,8 @@
     python -m benchmarks.online.revisions REVISION [--rounds 3] [--seconds 3]
 
 Writes revisions.json and revisions.md beside this file. The other side is the checkout as it is;
-both serve its artifact. They take turns, round after round, on the last core; the load generator
-has the first. What is shown are medians.
+both serve its artifact. They take turns, round after round, on the last core, and with them the
+engine alone, scoring batches of 32; the load generator has the first. What is shown are medians.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 LINES = 16_384
 DOORS = [c for c in CONTENDERS if c.ours and c.variables == OFF]
-HERE_NOW = "this checkout"
+HERE_NOW, LIMIT, SCORED = "this checkout", "the engine's limit", "lines/s"
 
 
 def main() -> None:
@@ -71,10 +71,10 @@ def main() -> None:
         _git("worktree", "add", "--quiet", "--detach", str(before), commit)
         try:
             sides = {commit: before, HERE_NOW: ROOT}
-            rounds = [
-                {name: _measured(folder, bench, plan) for name, folder in sides.items()}
-                for _ in range(options.rounds)
-            ]
+            rounds = []
+            for _ in range(options.rounds):
+                found = {name: _measured(folder, bench, plan) for name, folder in sides.items()}
+                rounds.append({**found, LIMIT: {SCORED: scored_alone(bench, options.seconds)}})
         finally:
             _git("worktree", "remove", "--force", str(before))
     results = {
@@ -129,16 +129,33 @@ def _asked(door: Contender, target: Target, plan: Plan) -> list[tuple[str, float
     ]
 
 
+def scored_alone(bench: Bench, seconds: float) -> float:
+    """Lines a second of the engine on the servers' core, with nothing around it."""
+    programs = environment("bentoml", bench.folder)
+    command = [str(programs / "python"), "-m", "benchmarks.online.reference"]
+    done = subprocess.run(
+        [*command, "--seconds", str(seconds), "--cores", *map(str, sorted(bench.cores))],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **variables(programs, bench)},
+    )
+    return float(json.loads(done.stdout)["scored_per_second"])
+
+
 def markdown(results: Mapping[str, Any]) -> str:
     """The whole page."""
-    sides = results["sides"]
-    rows = [
-        [figure, *(f"{side[figure]:,.2f}" for side in sides.values())]
-        for figure in next(iter(sides.values()))
-    ]
+    sides = dict(results["sides"])
+    limit = sides.pop(LIMIT)[SCORED]
+    rows = []
+    for figure in next(iter(sides.values())):
+        values = [side[figure] for side in sides.values()]
+        rows.append([figure, *(f"{value:,.2f}" for value in values)])
+        if figure.endswith(SCORED):
+            rows.append(["… of the engine's limit", *(f"{value / limit:.2f}" for value in values)])
     text = f"""`{results["model"]}` on {results["machine"]["processor"]}, cache off, one worker on a
 core of its own; 64 connections with single lines, {BULK_CONNECTIONS} with many. Medians of
-{results["rounds"]} rounds of {results["seconds"]:g} s each, in which the two took turns."""
+{results["rounds"]} rounds of {results["seconds"]:g} s each, in which the two took turns with the
+engine alone, scoring {limit:,.0f} lines/s in batches of 32."""
     return f"# Before and after\n\n{fill(text, 100)}\n\n{table(['', *sides], rows)}\n"
 
 

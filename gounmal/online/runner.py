@@ -45,6 +45,9 @@ BULK_WAIT_S = 0.5
 MAX_TURN_S = 0.05
 """For so long batches are run one after the other at most, before the event loop has its turn."""
 
+FLOOD = 80
+"""More callers than so many in one turn of the loop."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -101,6 +104,7 @@ class Runner(Generic[T, R]):
         self._loop = asyncio.get_running_loop()
         self._rounds = Rounds(self._loop)
         self._reading = Reading()
+        self._in_company = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gounmal-runner")
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
@@ -217,8 +221,7 @@ class Runner(Generic[T, R]):
         around, those that were accepted would wait for all of that again and again.
         """
         back = left = time.monotonic()
-        room = self._waiting.cost < self._limit()
-        if room and self._reading.goes_on(len(self._waiting), back - self._left):
+        if self._company_is_read(back):
             self._loop.call_soon(self._step)
             return
         self._reading = Reading()
@@ -233,6 +236,16 @@ class Runner(Generic[T, R]):
         else:
             self._stretch = 1.0
         self._left = left
+
+    def _company_is_read(self, now: float) -> bool:
+        """Is more being read that will go along with what waits?"""
+        waiting = self._waiting
+        lone = len(waiting) == 1 and not self._in_company
+        # In a flood batches are whole anyway, and reading on would keep the engine from them.
+        flood = self._rounds.crowd > FLOOD
+        if lone or flood or waiting.cost >= self._limit():
+            return False
+        return self._reading.goes_on(len(waiting), now - self._left)
 
     def _next(self) -> bool:
         """Run the next batch, or rest: can another follow at once?"""
@@ -277,6 +290,7 @@ class Runner(Generic[T, R]):
         """Note the outcomes, answer the units that are complete."""
         seconds = time.monotonic() - start
         batch, self._running = self._running, []
+        self._in_company = len(batch) > 1
         self._keep_pace(seconds, sum(entry.cost for entry in batch), limit)
         failures = 0
         for entry, outcome in zip(batch, outcomes, strict=True):

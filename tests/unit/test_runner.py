@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gounmal.errors import DeadlineExceeded, Overloaded, ScoringFailed
 from gounmal.online.rounds import QUIET_TURNS, READING_S
-from gounmal.online.runner import MIN_BATCH_COST, Runner
+from gounmal.online.runner import FLOOD, MIN_BATCH_COST, Runner
 from gounmal.online.telemetry import Recorder
 
 PLENTY = 1_000_000
@@ -238,13 +238,13 @@ async def test_a_lone_item_goes_at_once_and_what_came_meanwhile_goes_together(on
 async def test_what_is_being_read_goes_along_and_what_comes_later_does_not():
     engine = Engine()
     async with running(engine, on_loop=True) as runner:
-        futures = []
-        for item in range(6):
-            futures.append(runner.submit([item]))
+        futures = [runner.submit([0]), runner.submit([1])]
+        for item in range(2, 6):
             for _ in range(QUIET_TURNS - 1):
                 await asyncio.sleep(0)
+            futures.append(runner.submit([item]))
         assert engine.batches == []
-        for _ in range(4):
+        for _ in range(QUIET_TURNS + 1):
             await asyncio.sleep(0)
         assert engine.batches == [[0, 1, 2, 3, 4, 5]]
         await runner.submit([6])
@@ -252,10 +252,20 @@ async def test_what_is_being_read_goes_along_and_what_comes_later_does_not():
     assert engine.batches[1:] == [[6]]
 
 
+async def test_who_comes_alone_waits_for_no_turn_but_its_own():
+    engine = Engine()
+    async with running(engine, on_loop=True) as runner:
+        for item in range(3):
+            future = runner.submit([item])
+            await asyncio.sleep(0)
+            assert engine.batches == [[i] for i in range(item + 1)]
+            await future
+
+
 async def test_a_loop_that_reads_on_and_on_does_not_keep_the_engine_waiting():
     engine = Engine()
     async with running(engine, on_loop=True) as runner:
-        futures = []
+        futures = [runner.submit([0])]
         while not engine.batches:
             futures.append(runner.submit([len(futures)]))
             time.sleep(READING_S / 3)  # noqa: ASYNC251  (that is the point)
@@ -264,11 +274,20 @@ async def test_a_loop_that_reads_on_and_on_does_not_keep_the_engine_waiting():
     assert 2 <= len(engine.batches[0]) <= 6
 
 
+async def test_in_a_flood_the_engine_waits_for_no_reading():
+    engine = Engine()
+    async with running(engine, on_loop=True) as runner:
+        futures = [runner.submit([item]) for item in range(FLOOD + 1)]
+        await asyncio.sleep(0)
+        assert engine.batches == [list(range(FLOOD + 1))]
+        await asyncio.gather(*futures)
+
+
 async def test_no_more_is_read_than_fits_into_a_batch():
     engine = Engine()
     async with running(engine, on_loop=True, max_batch_cost=3) as runner:
-        futures = []
-        for item in range(7):
+        futures = [runner.submit([0])]
+        for item in range(1, 7):
             futures.append(runner.submit([item]))
             await asyncio.sleep(0)
         await asyncio.gather(*futures)
