@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 import orjson
@@ -88,11 +89,12 @@ def markdown(results: dict[str, Any]) -> str:
         [f"{one['tokens']:,}", f"{one['microseconds_a_line']:.1f}", f"{one['peak_mib']:.0f}"]
         for one in results["sizes"]
     ]
+    text = f"""`{results["model"]}` on {results["machine"]["processor"]}, {results["lines"]:,} distinct
+lines of live chat, sorted by length; medians of {results["rounds"]} rounds, in which the sizes took
+turns. {results["shipped"]:,} is what is shipped."""
     return f"""# Tokens of a forward pass
 
-`{results["model"]}` on {results["machine"]["processor"]}, {results["lines"]:,} distinct lines of
-live chat, sorted by length; medians of {results["rounds"]} rounds, in which the sizes took turns.
-{results["shipped"]:,} is what is shipped.
+{fill(text, 100)}
 
 {table(["padded tokens, at most", "µs of processor time a line", "peak, MiB"], rows, words=0)}
 """

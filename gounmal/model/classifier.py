@@ -36,7 +36,7 @@ FORMAT: Literal[1] = 1
 MAX_BATCH_TOKENS = 1_024
 """Padded tokens of one forward pass, unless one message alone has more.
 
-Four times as many take as long a token, and 35 MB more of each process (docs/experiments.md).
+Four times as many are no faster and take 38 MB more of each process (benchmarks/batch/passes.md).
 """
 
 MAX_PADDING = 1.2
