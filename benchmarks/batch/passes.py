@@ -89,8 +89,8 @@ def markdown(results: dict[str, Any]) -> str:
         [f"{one['tokens']:,}", f"{one['microseconds_a_line']:.1f}", f"{one['peak_mib']:.0f}"]
         for one in results["sizes"]
     ]
-    text = f"""`{results["model"]}` on {results["machine"]["processor"]}, {results["lines"]:,} distinct
-lines of live chat, sorted by length; medians of {results["rounds"]} rounds, in which the sizes took
+    text = f"""`{results["model"]}` on {results["machine"]["processor"]}, {results["lines"]:,}
+distinct lines of live chat, sorted by length; medians of {results["rounds"]} rounds, in which the sizes took
 turns. {results["shipped"]:,} is what is shipped."""
     return f"""# Tokens of a forward pass
 
