@@ -90,8 +90,8 @@ def markdown(results: dict[str, Any]) -> str:
         for one in results["sizes"]
     ]
     text = f"""`{results["model"]}` on {results["machine"]["processor"]}, {results["lines"]:,}
-distinct lines of live chat, sorted by length; medians of {results["rounds"]} rounds, in which the sizes took
-turns. {results["shipped"]:,} is what is shipped."""
+distinct lines of live chat, sorted by length; medians of {results["rounds"]} rounds, in which
+the sizes took turns. {results["shipped"]:,} is what is shipped."""
     return f"""# Tokens of a forward pass
 
 {fill(text, 100)}
