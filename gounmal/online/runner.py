@@ -36,7 +36,7 @@ BATCH_S = 0.008
 MIN_BATCH_COST = 256
 """However slow the engine, so much may go together: alone it would be slower still."""
 
-WAIT_S = 0.04
+WAIT_S = 0.03
 """Live work that would have to wait longer is refused: better an early no than a late yes."""
 
 BULK_WAIT_S = 0.5
