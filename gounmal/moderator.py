@@ -139,16 +139,17 @@ class Moderator:
         """Normalise one message."""
         policy = self.policy.for_channel(message.channel)
         normalized = normalize(message.text)
-        shown = exempt(normalized, policy) if policy.allowlist else message.text
-        visible = normalized if shown == message.text else normalize(shown)
-        return Prepared(message, policy, normalized, visible)
+        return Prepared(message, policy, normalized, visible(normalized, policy))
 
     def score(self, prepared: Sequence[Prepared]) -> list[Scored]:
         """Score prepared messages in one go; see `Scorer.score`.
 
         Where nothing is visible there is nothing to ask: the scores are 0, whatever the model.
         """
-        texts = [p.visible for p in prepared]
+        return self.score_views([p.visible for p in prepared])
+
+    def score_views(self, texts: Sequence[Normalized]) -> list[Scored]:
+        """Score texts by what is visible of them; see `score`."""
         if all(text.visible for text in texts):
             return self.scorer.score(texts)
         asked = [i for i, text in enumerate(texts) if text.visible]
@@ -172,26 +173,33 @@ class Moderator:
         if len(prepared) < FEW:
             return [self.decide(p, s) for p, s in zip(prepared, scored, strict=True)]
         values = shown(np.array([one.scores for one in scored]))
-        reached: list[bool] = np.any(values >= self._limits(prepared), axis=1).tolist()
+        limits = self.limits([p.policy for p in prepared])
+        reached: list[bool] = np.any(values >= limits, axis=1).tolist()
         return [
             self._decided(p, s, row, reached=look)
             for p, s, row, look in zip(prepared, scored, values.tolist(), reached, strict=True)
         ]
 
-    def _limits(self, prepared: Sequence[Prepared]) -> NDArray[np.float64]:
-        """The thresholds for each message, or float64[1, n_labels] where they are all the same."""
-        policies = {id(p.policy): p.policy for p in prepared}
-        limits = {i: limits_of(one, self.scorer.thresholds) for i, one in policies.items()}
+    def limits(self, policies: Sequence[Policy]) -> NDArray[np.float64]:
+        """The thresholds under each policy, or float64[1, n_labels] where they are all the same."""
+        distinct = {id(policy): policy for policy in policies}
+        limits = {i: limits_of(one, self.scorer.thresholds) for i, one in distinct.items()}
         if len(limits) == 1:
             return np.array(list(limits.values()))
-        return np.array([limits[id(p.policy)] for p in prepared])
+        return np.array([limits[id(policy)] for policy in policies])
 
     def _decided(
         self, prepared: Prepared, scored: Scored, values: list[float], *, reached: bool
     ) -> Decision:
         policy, text = prepared.policy, prepared.normalized
         if not reached and not (policy.blocklist and is_listed(text, policy)):
-            return harmless(prepared.message, text, values, policy=policy, model=self.scorer.tag)
+            return harmless(
+                prepared.message,
+                values,
+                visible=text.visible,
+                policy=policy,
+                model=self.scorer.tag,
+            )
         return decide(
             prepared.message,
             prepared.normalized,
@@ -203,6 +211,14 @@ class Moderator:
             model=self.scorer.tag,
             values=values,
         )
+
+
+def visible(normalized: Normalized, policy: Policy) -> Normalized:
+    """What the scorer sees of a text: not what its policy allowlists."""
+    if not policy.allowlist:
+        return normalized
+    shown = exempt(normalized, policy)
+    return normalized if shown == normalized.original else normalize(shown)
 
 
 def nothing(text: Normalized) -> Scored:

@@ -206,7 +206,8 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
     found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
     listed = list(blocklist_spans(normalized, policy.blocklist)) if policy.blocklist else []
     if not found and not listed:
-        return harmless(message, normalized, values, policy=policy, model=model)
+        visible = normalized.visible
+        return harmless(message, values, visible=visible, policy=policy, model=model)
     brought = {label.parent for label in found if label.parent}
     # Where a kind of hate was found it speaks for `hate`, which may have a harder action.
     telling = (found - brought) | {span.label for span in listed}
@@ -227,9 +228,17 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
 
 
 def harmless(
-    message: Message, normalized: Normalized, values: list[float], *, policy: Policy, model: str
+    message: Message, values: list[float], *, visible: bool, policy: Policy, model: str
 ) -> Decision:
-    """The Decision on a message in which nothing was found; `values` are those of `shown`."""
+    """The Decision on a message in which nothing was found.
+
+    Args:
+        message: what was asked.
+        values: its scores, as `shown`.
+        visible: is there anything to judge?
+        policy: the rules of the message's channel.
+        model: store tag of the model.
+    """
     return Decision(  # by position, which takes less time than by keyword: most chat is this
         Action.ALLOW,
         False,
@@ -237,7 +246,7 @@ def harmless(
         dict(zip(LABELS, values, strict=True)),
         (),
         message.text,
-        Reason.CLEAN if normalized.visible else Reason.EMPTY,
+        Reason.CLEAN if visible else Reason.EMPTY,
         model,
         policy.mode,
         message.id,

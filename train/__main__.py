@@ -18,6 +18,7 @@ import torch
 from gounmal.errors import GounmalError
 from train import tables
 from train.data import load, unlabelled
+from train.form import GRID, SMOKE_GRID, formed
 from train.recipe import SMOKE, Network, Recipe, fine_tune, train, widened
 from train.release import Origin, release
 from train.sources import SourceError
@@ -94,7 +95,6 @@ def main(  # noqa: PLR0913  (one argument for each option)
             network = _widened(network, dataset, recipe, seed)
             clock.lap("widen")
             origin = replace(origin, seconds={**origin.seconds, "widen": clock.seconds["widen"]})
-            _keep(network, origin, kept)
     else:
         if base is None:
             network = train(dataset, texts, recipe=recipe, seed=seed, progress=clock.say)
@@ -109,8 +109,9 @@ def main(  # noqa: PLR0913  (one argument for each option)
             recipe=asdict(recipe),
             seconds=clock.seconds,
         )
-        if not smoke:
-            _keep(network, origin, kept)
+    network = formed(network, dataset, grid=SMOKE_GRID if smoke else GRID, progress=clock.say)
+    if not smoke:
+        _keep(network, origin, kept)
     folder = out or (SMOKE_OUT if smoke else OUT)
     metrics = release(
         network,

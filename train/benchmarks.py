@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 
 SOURCES = ("kodoli", "curse", "kmhas", "beep", "kotox", "positives", "negatives")
 LEVELS = ("easy", "normal", "hard")
+
+ASKED = {
+    "KODOLI profanity": 0.875,
+    "Curse (profanity or insult)": 0.915,
+    "K-MHaS any label but insult": 0.85,
+    "K-MHaS profanity": 0.835,
+    "KOTOX easy": 0.905,
+    "KOTOX normal": 0.885,
+    "KOTOX hard": 0.865,
+}
+"""What acceptance asks of kept-back texts, and .005 more."""
+
+ASKED_OF_LABELS = {Label.PROFANITY: 0.84, Label.INSULT: 0.785}
+"""F1 that keeps the two apart, as their default actions are: an insult threshold so low that it
+catches swearing and hate as well would do for most benchmarks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,7 @@ class Task:
     Attributes:
         metric: the one that counts at the thresholds, `F1` or `accuracy`.
         by_order: does only the order of the scores count, and no threshold?
+        asked: the least that its metric should be on dev; 0 where nothing is asked.
     """
 
     name: str
@@ -87,6 +103,7 @@ class Task:
     labels: tuple[Label, ...]
     metric: str = "F1"
     by_order: bool = False
+    asked: float = 0.0
 
     def value(self, flagged: NDArray[np.bool_]) -> float:
         """Its metric, from bool[n]: is one of the labels flagged?"""
@@ -119,7 +136,7 @@ def tasks(dataset: Dataset, split: str) -> list[Task]:
         # The source's own validation part only.
         held = [e for e in dataset.examples_of(split, f"kotox/{level}") if e.held]
         out.append(Task(f"KOTOX {level}", held, _some(held), LABELS))
-    return [task for task in out if task.truth.any()]
+    return [replace(t, asked=ASKED.get(t.name, 0.0)) for t in out if t.truth.any()]
 
 
 def measure(dataset: Dataset, split: str, judged: Judged) -> list[Measure]:

@@ -164,11 +164,13 @@ def _choices(metrics: dict[str, Any]) -> str:
     ]
     return f"""## Calibration and modes
 
-Each label is calibrated on the dev split with temperature or Platt scaling, whichever has the lower
-expected calibration error across folds. The thresholds were chosen on the dev split too:
+What length and unknown n-grams add to the logits of the small network, the calibration and the
+thresholds were chosen on the dev split. Each label is calibrated with temperature or Platt scaling,
+whichever has the lower expected calibration error across folds. The modes:
 
-- `balanced`: the highest mean of the benchmarks' metrics (without BEEP's) and, at half the weight,
-  of the labels' F1, while at most {tables.percent(targets["balanced_chat"])} of chat-like lines and
+- `balanced`: the highest mean of the benchmarks' metrics (without BEEP's; a point below what is
+  asked of one counts three times) and, at half the weight, of the labels' F1, while at most
+  {tables.percent(targets["balanced_chat"])} of chat-like lines and
   {tables.percent(targets["balanced_lookalikes"])} of look-alikes are flagged, over all labels
   together, as far as that can be reached;
 - `strict`: the same with F{targets["strict_beta"]:g}, {tables.percent(targets["strict_chat"])} and

@@ -14,7 +14,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from torch import Tensor, nn
 
 from gounmal.model.classifier import ArtifactConfig, write_config
-from gounmal.model.encoder import N_FEATURES, Vocabulary
+from gounmal.model.encoder import Vocabulary
+from train import graph
 from train.batches import batches
 from train.model import GounmalModel
 
@@ -22,26 +23,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from train.batches import Encodings
-
-
-class QuantizedTable(nn.Module):
-    """An embedding table in int8 with one scale a column, summed before it is scaled.
-
-    A scale a column commutes with the sum over n-grams, so the table can stay int8 until the sum.
-    """
-
-    rows: Tensor
-    scale: Tensor
-
-    def __init__(self, weight: Tensor) -> None:
-        super().__init__()
-        scale = weight.abs().amax(dim=0).clamp(min=1e-8) / 127
-        self.register_buffer("rows", torch.round(weight / scale).to(torch.int8))
-        self.register_buffer("scale", scale)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """ids: int[n, t, features] → float[n, t, columns]."""
-        return self.rows[ids.long()].float().sum(dim=2) * self.scale
 
 
 class Sample(CalibrationDataReader):  # type: ignore[misc]  # it comes without types
@@ -61,7 +42,7 @@ class Sample(CalibrationDataReader):  # type: ignore[misc]  # it comes without t
 
 
 class Exported(nn.Module):
-    """What goes into the ONNX file: evidence as a probability, the table in int8."""
+    """What goes into the ONNX file: evidence as a probability."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -97,18 +78,28 @@ def export(
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    exported = Exported(deepcopy(model)).eval()
-    shape: tuple[int, ...] = (2, 5)
-    if isinstance(exported.model, GounmalModel):
-        exported.model.table = QuantizedTable(exported.model.get_parameter("table.weight"))
-        shape = (2, 5, N_FEATURES)
-    example = (torch.ones(shape, dtype=torch.int32), torch.ones(2, 5, 1))
+    still = deepcopy(model).eval()
+    if isinstance(still, GounmalModel):
+        graph.write(still, graph.input_ranges(still, sample), folder / "model.onnx")
+    else:
+        traced(still, sample, folder / "model.onnx")
+    if isinstance(encoder, Vocabulary):
+        np.save(folder / "vocabulary.npy", encoder.keys, allow_pickle=False)
+    else:
+        encoder.save(str(folder / "tokenizer.json"))
+    write_config(folder, config)
+
+
+def traced(model: nn.Module, sample: Encodings, path: Path) -> None:
+    """Any network, by torch's exporter and ONNX Runtime's quantiser."""
+    ids, mask = sample.padded(np.arange(min(2, len(sample))))
+    example = (torch.ones_like(ids), torch.ones_like(mask))
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
         # torch's tracing exporter warns of its own age and of every shape that it specialises on.
         warnings.simplefilter("ignore")
         raw = Path(scratch) / "float.onnx"
         torch.onnx.export(
-            exported,
+            Exported(model),
             example,
             raw,
             input_names=["ids", "mask"],
@@ -124,7 +115,7 @@ def export(
         )
         quantize_static(
             raw,
-            folder / "model.onnx",
+            path,
             Sample(sample),
             op_types_to_quantize=["MatMul", "Gather"] if hasattr(model, "encoder") else ["MatMul"],
             activation_type=QuantType.QUInt8,
@@ -132,8 +123,3 @@ def export(
             per_channel=True,
             extra_options={"MatMulConstBOnly": True},
         )
-    if isinstance(encoder, Vocabulary):
-        np.save(folder / "vocabulary.npy", encoder.keys, allow_pickle=False)
-    else:
-        encoder.save(str(folder / "tokenizer.json"))
-    write_config(folder, config)

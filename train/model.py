@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
+from gounmal.model.encoder import N_FEATURES
 from gounmal.schema import LABELS
 
 N_LABELS = len(LABELS)
@@ -144,6 +145,49 @@ class EvidenceHead(nn.Module):
         return logits, evidence + (1 - mask) * _NEVER
 
 
+class Form(nn.Module):
+    """What the form of a message adds to its logits: how long it is, how much of it is unknown.
+
+    The same evidence means less in a short line than in a long one, since look-alikes are short; it
+    means more where few n-grams are known, since an unknown one says nothing. The weights are
+    nothing while the network is trained; `train/form.py` finds them afterwards.
+    """
+
+    HINGE = 12
+    """Tokens; above and below, length counts for itself."""
+    SHORTEST, LONGEST = -3.0, 2.4
+    """Doublings of that length beyond which no more is added."""
+    UNKNOWN = 0.45
+    """The share of unknown n-grams at which nothing is added."""
+    CLEAREST, STRANGEST = -0.2, 0.15
+    """How far from it counts: more than a disguise makes unknown is another language, or noise."""
+
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(N_LABELS, 3))
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """ids: int[n, t, N_FEATURES]; mask: float[n, t, 1] → float[n, labels]."""
+        return functional.linear(self.measures(ids, mask), self.weight)
+
+    @classmethod
+    def measures(cls, ids: Tensor, mask: Tensor) -> Tensor:
+        """Of the same: float[n, 3], shortness, length and the share of unknown n-grams."""
+        tokens = mask.sum(dim=1).clamp(min=1)
+        doublings = torch.log2(tokens / cls.HINGE)
+        known = (ids > 0).sum(dim=(1, 2))[:, None] / (tokens * N_FEATURES)
+        return torch.cat(
+            (
+                doublings.clamp(cls.SHORTEST, 0),
+                doublings.clamp(0, cls.LONGEST),
+                (1 - cls.UNKNOWN - known).clamp(cls.CLEAREST, cls.STRANGEST),
+            ),
+            dim=-1,
+        )
+
+
 class GounmalModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # the same
     """The small default network."""
 
@@ -160,6 +204,7 @@ class GounmalModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # the sam
         )
         self.norm = nn.LayerNorm(config.hidden)
         self.head = EvidenceHead(config.hidden, config.dropout)
+        self.form = Form()
 
     def _init_weights(self, module: nn.Module) -> None:
         """Layers keep torch's own initialisation."""
@@ -186,7 +231,7 @@ class GounmalModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # the sam
         """
         x, wide = self.hidden(ids, mask)
         logits, evidence = self.head(x, mask, wide)
-        return logits, evidence
+        return logits + self.form(ids, mask), evidence
 
 
 class CheckpointModel(nn.Module):
@@ -211,4 +256,4 @@ class CheckpointModel(nn.Module):
         return logits, evidence
 
 
-__all__ = ["CheckpointModel", "EvidenceHead", "GounmalConfig", "GounmalModel", "Table"]
+__all__ = ["CheckpointModel", "EvidenceHead", "Form", "GounmalConfig", "GounmalModel", "Table"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.batch.scans import Reference
 
-LOOK_S = 0.05
+LOOK_S = 0.25
 PATIENCE_S = 600
 LOST_AFTER = "10s"
 """What a killed worker was at is given to others so soon."""

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from benchmarks.batch import jobs, limit, million, online, page, scans
 from gounmal.cores import usable_cores
 from gounmal.model.classifier import ArtifactConfig
-from gounmal.model.store import find
+from gounmal.model.store import SHIPPED, find
 from train.facts import machine
 
 HERE = Path(__file__).resolve().parent
@@ -189,7 +189,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="does it all work? no figures to keep")
     parser.add_argument("--only", action="append", choices=PARTS)
-    parser.add_argument("--model")
+    parser.add_argument("--model", default=str(SHIPPED), help="folder or tag [default: as shipped]")
     parser.add_argument("--port", type=int, default=3750, help="of the service")
     parser.add_argument("--output", type=Path)
     return parser.parse_args()

@@ -99,7 +99,7 @@ def measured(
 ) -> dict[str, Any]:
     """One batch size: reading and encoding, each engine alone, and all of it as served."""
     batches = [lines[i : i + size] for i in range(0, len(lines), size)]
-    shapes = {ANY: _any_shape, FIXED: _few_widths}
+    shapes = {ANY: any_shape, FIXED: _few_widths}
     passes = {
         kind: [p for b in batches for p in cut(classifier, b)] for kind, cut in shapes.items()
     }
@@ -109,12 +109,12 @@ def measured(
     }
     moderator = Moderator(classifier)
     jobs: dict[tuple[str, str], Callable[[], None]] = {
-        ("read", ""): lambda: _each(batches, lambda b: _any_shape(classifier, b)),
-        ("Decision", ""): lambda: _each(batches, moderator.moderate),
+        ("read", ""): lambda: each(batches, lambda b: any_shape(classifier, b)),
+        ("Decision", ""): lambda: each(batches, moderator.moderate),
     }
     for kind, made in engines.items():
         for engine in made:
-            jobs[engine.name, kind] = lambda e=engine, k=kind: _each(passes[k], lambda p: e.run(*p))  # type: ignore[misc]
+            jobs[engine.name, kind] = lambda e=engine, k=kind: each(passes[k], lambda p: e.run(*p))  # type: ignore[misc]
     seconds = defaultdict(list)
     for number in range(repeats + 1):
         for name, job in jobs.items():
@@ -122,7 +122,7 @@ def measured(
             job()
             if number:  # the first one warms up
                 seconds[name].append(time.process_time() - begun)
-    times = {name: _times(found, len(lines)) for name, found in seconds.items()}
+    times = {name: times_of(found, len(lines)) for name, found in seconds.items()}
     return {
         "size": size,
         "read_and_encode": times["read", ""],
@@ -133,7 +133,7 @@ def measured(
                 "shapes": kind,
                 **times[engine.name, kind],
                 "passes": len(passes[kind]),
-                "largest_difference": _apart(made[0], engine, passes[kind]),
+                "largest_difference": apart(made[0], engine, passes[kind]),
             }
             for kind, made in engines.items()
             for engine in made
@@ -141,7 +141,7 @@ def measured(
     }
 
 
-def _any_shape(classifier: Classifier, lines: Sequence[str]) -> list[Arrays]:
+def any_shape(classifier: Classifier, lines: Sequence[str]) -> list[Arrays]:
     """What serving does: read, encode, put alike lengths together, pad to the longest."""
     encoded = classifier.encoder.encode([normalize(line) for line in lines])
     return [encoded.padded(rows) for rows in groups(encoded.lengths)]
@@ -156,12 +156,12 @@ def _few_widths(classifier: Classifier, lines: Sequence[str]) -> list[Arrays]:
     return [encoded.padded(np.flatnonzero(width == w)) for w in np.unique(width)]
 
 
-def _each(items: Sequence[Any], do: Callable[[Any], object]) -> None:
+def each(items: Sequence[Any], do: Callable[[Any], object]) -> None:
     for item in items:
         do(item)
 
 
-def _apart(first: Engine, second: Engine, passes: Sequence[Arrays]) -> float:
+def apart(first: Engine, second: Engine, passes: Sequence[Arrays]) -> float:
     """The largest difference between two engines' probabilities, before calibration."""
     gaps = []
     for ids, mask in passes:
@@ -170,7 +170,7 @@ def _apart(first: Engine, second: Engine, passes: Sequence[Arrays]) -> float:
     return round(max(gaps), 5)
 
 
-def _times(seconds: Sequence[float], messages: int) -> dict[str, float]:
+def times_of(seconds: Sequence[float], messages: int) -> dict[str, float]:
     each = [1e6 * one / messages for one in seconds]
     return {"least": round(min(each), 1), "median": round(median(each), 1)}
 

@@ -19,8 +19,14 @@ Chosen so that about half of the chat repeats something.
 """
 
 
-def chat(count: int, *, seed: int = 0) -> list[str]:
-    """The first lines of the chat; the same ones for the same seed."""
+def chat(count: int, *, seed: int = 0, power: float = 1) -> list[str]:
+    """The first lines of the chat; the same ones for the same seed.
+
+    Args:
+        count: how many.
+        seed: of what is drawn.
+        power: of the share in which longer lines repeat something: the higher, the fewer do.
+    """
     random = Random(seed)  # noqa: S311  (not for secrets)
     sample = LINES.read_text(encoding="utf-8").splitlines()
     words = [word for line in sample for word in line.split()]
@@ -28,7 +34,7 @@ def chat(count: int, *, seed: int = 0) -> list[str]:
     lines = []
     for _ in range(count):
         line = random.choice(sample)
-        if random.random() * len(line) > REPEATED_BELOW:
+        if random.random() > (REPEATED_BELOW / len(line)) ** power:
             line = _fresh(len(line), words, said, random)
         lines.append(line)
     return lines

@@ -103,8 +103,9 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     since, previous = options["since"], options["previous"]
     if previous:
         load_previous(previous, output)  # before hours of work, not after
-    chosen = ScanOptions.of(
-        recipe.load(),  # let go of: this process may have nothing to judge
+    chosen = ScanOptions.named(
+        recipe.tag(),  # not of a moderator: this process may have nothing to judge
+        recipe.rules(),
         columns={role.value: options[role] for role in Role if options[role]},
         format=options["kind"],
         title=options["title"],

@@ -39,7 +39,7 @@ _REST_OF_A_WORD = re.compile(r"(?<=\S)\S")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class Findings:
     """What was said of each line."""
 
     scores: NDArray[np.float32]
@@ -68,17 +68,17 @@ def evaluate_file(
     Raises:
         ScoringFailed: the engine failed.
     """
-    verdicts = judge(lines, moderator, on_progress=on_progress)
+    findings = judge(lines, moderator, on_progress=on_progress)
     known = np.flatnonzero(~np.isnan(lines.any_truth))
     truth = lines.any_truth[known] == 1
-    found = {mode: np.asarray(f[known].any(axis=1)) for mode, f in verdicts.flagged.items()}
+    found = {mode: np.asarray(f[known].any(axis=1)) for mode, f in findings.flagged.items()}
     balanced = found[Mode.BALANCED]
     texts = [lines.texts[i] for i in known.tolist()]
-    results = [r for r in label_results(verdicts.scores, lines.truth, verdicts.flagged) if r.n]
+    results = [r for r in label_results(findings.scores, lines.truth, findings.flagged) if r.n]
     bins = {}
     for label in (result.label for result in results):
         sure, y = known_truth(lines.truth, LABELS.index(label))
-        bins[label] = reliability(y, verdicts.scores[sure, LABELS.index(label)])
+        bins[label] = reliability(y, findings.scores[sure, LABELS.index(label)])
     kinds = [[lines.kinds[i]] if lines.kinds[i] else [] for i in known.tolist()]
     return FileEvaluation(
         source=source,
@@ -89,14 +89,14 @@ def evaluate_file(
         skipped=lines.skipped,
         labels=results,
         overall={mode: Counts.of(truth, yes) for mode, yes in found.items()},
-        confusion=confusion(lines.truth, lines.any_truth, verdicts.flagged[Mode.BALANCED]),
+        confusion=confusion(lines.truth, lines.any_truth, findings.flagged[Mode.BALANCED]),
         bins=bins,
         slices={
             "length": slices(([length_slice(text)] for text in texts), truth, balanced),
             "kind": slices(kinds, truth, balanced),
             "identity": slices(map(identity_slices, texts), truth, balanced),
         },
-        errors=worst(lines, moderator, verdicts),
+        errors=worst(lines, moderator, findings),
     )
 
 
@@ -105,14 +105,14 @@ def judge(
     moderator: Moderator,
     *,
     on_progress: Callable[[int, float], None] = lambda _rows, _done: None,
-) -> Verdicts:
+) -> Findings:
     """Every line at every mode, the lines of alike length together.
 
     Raises:
         ScoringFailed: the engine failed.
     """
     shape = (len(lines.texts), len(LABELS))
-    verdicts = Verdicts(
+    findings = Findings(
         np.zeros(shape, np.float32), {mode: np.zeros(shape, np.bool_) for mode in Mode}
     )
     done = 0
@@ -122,27 +122,27 @@ def judge(
         prepared = [_prepared(lines, moderator, row) for row in rows]
         scored = moderator.score(prepared)
         for row, p, s in zip(rows, prepared, scored, strict=True):
-            verdicts.scores[row] = s.scores
+            findings.scores[row] = s.scores
             for mode in Mode:
                 at_mode = replace(p, policy=replace(p.policy, mode=mode))
                 for label in moderator.decide(at_mode, s).labels:
-                    verdicts.flagged[mode][row, LABELS.index(label)] = True
+                    findings.flagged[mode][row, LABELS.index(label)] = True
         done += len(rows)
         on_progress(done, done / len(lines.texts))
-    return verdicts
+    return findings
 
 
-def worst(lines: Labelled, moderator: Moderator, verdicts: Verdicts) -> list[WorstError]:
+def worst(lines: Labelled, moderator: Moderator, findings: Findings) -> list[WorstError]:
     """At balanced: harmless lines flagged with the highest scores, abusive missed with the lowest.
 
     A line in the file more than once is shown once.
     """
-    flagged = verdicts.flagged[Mode.BALANCED]
+    flagged = findings.flagged[Mode.BALANCED]
     found = np.asarray(flagged.any(axis=1))
     # Which label it is about: the likeliest of those that were flagged, or that should have been.
-    alarms = np.where(flagged, verdicts.scores, -1.0)
-    misses = np.where(lines.truth == 1, verdicts.scores, -1.0)
-    misses[(misses < 0).all(axis=1)] = verdicts.scores[(misses < 0).all(axis=1)]
+    alarms = np.where(flagged, findings.scores, -1.0)
+    misses = np.where(lines.truth == 1, findings.scores, -1.0)
+    misses[(misses < 0).all(axis=1)] = findings.scores[(misses < 0).all(axis=1)]
     false = np.flatnonzero((lines.any_truth == 0) & found)
     missed = np.flatnonzero((lines.any_truth == 1) & ~found)
     worst_first = (
@@ -152,7 +152,7 @@ def worst(lines: Labelled, moderator: Moderator, verdicts: Verdicts) -> list[Wor
     out = []
     for row in worst_first:
         column = int((alarms if found[row] else misses)[row].argmax())
-        score = round(float(verdicts.scores[row, column]), 4)
+        score = round(float(findings.scores[row, column]), 4)
         # What was missed has no spans to hide it by: of each word its first character is shown.
         masked = (
             _decision(lines, moderator, row).masked

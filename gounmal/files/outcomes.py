@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from gounmal.files.records import Problem
-from gounmal.schema import LABELS, Decision, Reason
+from gounmal.schema import LABELS, Action, Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,62 +41,75 @@ COLUMNS = tuple(_TYPES)
 _LABELS = tuple(label.value for label in LABELS)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
-    """What became of each row of a chunk; rows with the same text share it.
+    """What became of each row of a chunk, column by column; rows with the same text share it.
 
-    Args:
-        distinct: each outcome once, in the order of their first rows.
-        places: int32[rows], which of them each row has.
+    Most chat is harmless: there is no Decision of such a text until somebody asks for it.
     """
 
-    def __init__(self, distinct: Sequence[Outcome], places: NDArray[np.int32]) -> None:
-        self.distinct = distinct
-        self.places = places
-
-    @classmethod
-    def of(cls, keys: Iterable[Hashable], found: Mapping[Any, Outcome]) -> Outcomes:
-        """Of rows with these keys, by what was found of each key, in the order of first rows."""
-        place = {key: i for i, key in enumerate(found)}
-        return cls(list(found.values()), np.array([place[key] for key in keys], np.int32))
+    places: NDArray[np.int32]
+    """int32[rows], which of the distinct outcomes each has: by their first rows, from 0."""
+    texts: Sequence[str | None]
+    """Of each distinct outcome; None where it was not judged."""
+    scores: NDArray[np.float64]
+    """float64[distinct, labels], as they are shown; NaN where it was not judged."""
+    empty: NDArray[np.bool_]
+    """bool[distinct], is there nothing in it to judge?"""
+    found: Mapping[int, Outcome]
+    """The few, in order, that are not harmless: Decisions, and Problems of what was not judged."""
+    harmless: Callable[[int], Decision]
+    """Makes the Decision of another one."""
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, row: int) -> Outcome:
-        return self.distinct[int(self.places[row])]
+        return self._outcome(int(self.places[row]))
 
     def __iter__(self) -> Iterator[Outcome]:
         return map(self.distinct.__getitem__, self.places.tolist())
 
+    def _outcome(self, place: int) -> Outcome:
+        return self.found[place] if place in self.found else self.harmless(place)
+
     @cached_property
-    def first(self) -> list[int]:
-        """The first row of each distinct outcome."""
-        rows: list[int] = np.unique(self.places, return_index=True)[1].tolist()
-        return rows
+    def distinct(self) -> list[Outcome]:
+        """Each outcome once."""
+        return list(map(self._outcome, range(len(self.texts))))
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """int64[distinct], the first row of each."""
+        highest = np.maximum.accumulate(self.places)
+        return np.flatnonzero(np.diff(highest, prepend=-1))
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """int64[distinct], how many rows have each."""
-        return np.bincount(self.places, minlength=len(self.distinct))
+        return np.bincount(self.places, minlength=len(self.texts))
 
     @cached_property
     def judged(self) -> NDArray[np.bool_]:
         """bool[distinct], is it a Decision?"""
-        return np.array([isinstance(outcome, Decision) for outcome in self.distinct], bool)
+        return self._mark(True, (i for i, o in self.found.items() if isinstance(o, Problem)))
 
     @cached_property
     def flagged(self) -> NDArray[np.bool_]:
         """bool[distinct], is it a Decision that flags the message?"""
-        return np.array([isinstance(o, Decision) and o.flagged for o in self.distinct], bool)
+        found = self.found.items()
+        return self._mark(False, (i for i, o in found if isinstance(o, Decision) and o.flagged))
 
     @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """float64[distinct, labels], NaN where it is no Decision."""
-        scores = np.full((len(self.distinct), len(LABELS)), np.nan)
-        decisions = [outcome for outcome in self.distinct if isinstance(outcome, Decision)]
-        if decisions:
-            scores[self.judged] = [tuple(decision.scores.values()) for decision in decisions]
-        return scores
+    def plain(self) -> NDArray[np.bool_]:
+        """bool[distinct], is it harmless?"""
+        return self._mark(True, self.found)
+
+    def _mark(self, others: bool, places: Iterable[int]) -> NDArray[np.bool_]:  # noqa: FBT001
+        """bool[distinct], the opposite of the others at these places."""
+        marks = np.full(len(self.texts), others)
+        marks[list(places)] = not others
+        return marks
 
 
 def decision_names(columns: Sequence[str], wanted: Sequence[str] = COLUMNS) -> dict[str, str]:
@@ -118,25 +132,44 @@ def named_fields(names: Iterable[str]) -> list[pa.Field]:
 
 def decided(outcomes: Outcomes) -> list[pa.Array]:
     """What was decided of at least one row, as the decision columns of Parquet."""
-    rows = pa.array(outcomes.places)
-    found = list(map(_unscored, outcomes.distinct))
-    columns: dict[str, Any] = dict(zip(_UNSCORED, zip(*found, strict=True), strict=True))
-    missing = ~outcomes.judged
-    scores = outcomes.scores.astype(np.float32)
-    columns |= {name: pa.array(scores[:, i].copy(), mask=missing) for i, name in enumerate(_SCORES)}
-    return [pa.array(columns[name], kind).take(rows) for name, kind in _TYPES.items()]
+    places = outcomes.places
+    kinds = outcomes.empty.astype(np.int32)  # what is harmless is one of two kinds
+    kinds[list(outcomes.found)] = np.arange(len(outcomes.found)) + len(_HARMLESS)
+    table = zip(*_HARMLESS, *map(_unscored, outcomes.found.values()), strict=True)
+    columns: dict[str, Any] = dict(zip(_UNSCORED, table, strict=True))
+    rows = pa.array(kinds[places])
+    made = {name: pa.array(columns[name], _TYPES[name]).take(rows) for name in _UNSCORED}
+    made["masked"] = _masked(outcomes).take(pa.array(places))
+    missing = ~outcomes.judged[places]
+    scores = np.ascontiguousarray(outcomes.scores.T, np.float32).take(places, axis=1)
+    made |= {name: pa.array(scores[i], mask=missing) for i, name in enumerate(_SCORES)}
+    return [made[name] for name in _TYPES]
 
 
-_UNSCORED = tuple(name for name in COLUMNS if name not in _SCORES)
+_UNSCORED = tuple(name for name in COLUMNS if name not in {*_SCORES, "masked"})
+
+
+def _masked(outcomes: Outcomes) -> pa.Array:
+    """Each distinct text, masked; null where it was not judged."""
+    texts = list(outcomes.texts)
+    for i, outcome in outcomes.found.items():
+        texts[i] = None if isinstance(outcome, Problem) else outcome.masked
+    return pa.array(texts, pa.string())
 
 
 def _unscored(outcome: Outcome) -> tuple[Any, ...]:
     """What was decided, by `_UNSCORED`, as Arrow takes it."""
     if isinstance(outcome, Problem):
-        return None, None, None, None, None, *refused(outcome).values()
+        return None, None, None, None, *refused(outcome).values()
     spans = outcome.spans and [(s.start, s.end, s.label, s.source) for s in outcome.spans]
     head = outcome.action, outcome.flagged, outcome.labels, spans
-    return *head, outcome.masked, outcome.reason, "ok", None
+    return *head, outcome.reason, "ok", None
+
+
+_HARMLESS = [
+    (Action.ALLOW, False, (), (), reason, "ok", None) for reason in (Reason.CLEAN, Reason.EMPTY)
+]
+"""What `_unscored` says of what is harmless: with something to judge in it, and with nothing."""
 
 
 def flat(outcome: Outcome) -> tuple[Any, ...]:

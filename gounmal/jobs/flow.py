@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAX_ENDINGS = 10
 """A shard during which its worker ended so often, for want of memory say, is given up."""
 
+LOOK_S = 0.25
+"""Between looks whether a shard has ended: what a small job waits at most for nothing."""
+
 NIGHTLY = "nightly"
 """Name of the schedule, and of its workflow."""
 
@@ -139,7 +142,7 @@ def _own_id() -> str:
 def _outcome(shard: WorkflowHandle[str | None]) -> str | None:
     """What was the matter with a shard, once it has ended."""
     try:
-        return shard.get_result()
+        return shard.get_result(polling_interval_sec=LOOK_S)
     except Exception as error:  # noqa: BLE001  (its step never raises: this is DBOS's word on its end)
         if "Cancelled" in type(error).__name__:
             return "cancelled"

@@ -30,6 +30,7 @@ from gounmal.jobs.retention import Retention
 from gounmal.jobs.settings import JobSettings
 from gounmal.jobs.store import APPLICATION, FLOW_VERSION, JOBS, SERIALIZER, SHARDS, JobStore
 from gounmal.jobs.work import Work
+from gounmal.scan.workers import one_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ JOBS_AT_ONCE = 8
 """Of which a worker looks after; while its shards are judged, a job only waits."""
 
 POLL_S = 0.2
-"""Between looks into the queue of shards: what a worker idles at most from one to the next."""
+"""Between looks into the queues: what a worker idles at most from one shard to the next."""
 
 MAX_SLOTS = 1_024
 
@@ -62,6 +63,7 @@ def run(settings: JobSettings, *, owns_schedule: bool) -> NoReturn:
         settings: of jobs.
         owns_schedule: where no nightly scan is set, there shall be none.
     """
+    one_core()
     store = JobStore.open(settings)
     executor, _lock = take_slot(settings.state / "workers")
     who = Settings.read(Path(__file__).resolve().parents[2])
@@ -129,10 +131,13 @@ def _launch(settings: JobSettings, executor: str) -> None:
     logging.getLogger("dbos").addFilter(_NotCancelled())
     DBOS.listen_queues([JOBS, SHARDS])
     DBOS.launch()
-    DBOS.register_queue(JOBS, worker_concurrency=JOBS_AT_ONCE, on_conflict="always_update")
-    DBOS.register_queue(
-        SHARDS, worker_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update"
-    )
+    for queue, at_once in ((JOBS, JOBS_AT_ONCE), (SHARDS, 1)):
+        DBOS.register_queue(
+            queue,
+            worker_concurrency=at_once,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
+        )
 
 
 class _NotCancelled(logging.Filter):

@@ -61,10 +61,10 @@ def _digests(values: Sequence[Any]) -> NDArray[np.uint64]:
     """uint64[n], below 2**32; the same for what reads the same."""
     try:
         known = {value: _digest(value) for value in set(values)}
-        found = [known[value] for value in values]
+        found = map(known.__getitem__, values)
     except TypeError:  # JSON may have lists for times and users
-        found = [_digest(value) for value in values]
-    return np.array(found, np.uint64)
+        found = map(_digest, values)
+    return np.fromiter(found, np.uint64, len(values))
 
 
 def _digest(value: Any) -> int:

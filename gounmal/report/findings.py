@@ -108,14 +108,14 @@ class Offenders:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, for `merge_dict`."""
-        times = {name: self._times[name] for name in self.counts.counts}
-        return {"counts": self.counts.to_dict(), "times": times}
+        users = [(name, n, *self._times[name]) for name, n in self.counts.counts.items()]
+        return {"error": self.counts.error, "users": users}
 
     def merge_dict(self, content: Mapping[str, Any]) -> None:
         """Add what another one's `to_dict` said."""
-        for name, (first, last) in content["times"].items():
+        for name, _, first, last in content["users"]:
             self._extend(name, first, last)
-        self.counts.merge_dict(content["counts"], str)
+        self.counts.merge({name: n for name, n, *_ in content["users"]}, content["error"])
         self._trim()
 
     def _extend(self, name: str, first: float | None, last: float | None) -> None:

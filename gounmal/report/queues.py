@@ -202,8 +202,8 @@ class Lines:
         return {**samples, **near, **drawn}
 
 
-def margins(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> list[float]:
-    """How far texts are from a threshold: below 0 under all of them, in log-odds.
+def margins(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each text is from a threshold: below 0 under all of them, in log-odds.
 
     Args:
         scores: float64[texts, labels].
@@ -211,7 +211,7 @@ def margins(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> list[fl
     """
     odds, bound = (np.clip(values, _LEAST, 1 - _LEAST) for values in (scores, limits))
     distances = np.log(odds / (1 - odds)) - np.log(bound / (1 - bound))
-    found: list[float] = distances.max(axis=1).round(6).tolist()
+    found: NDArray[np.float64] = distances.max(axis=1).round(6)
     return found
 
 

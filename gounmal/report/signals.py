@@ -11,7 +11,7 @@ from gounmal.schema import LABELS
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,7 +58,7 @@ class SignalCounts:
 
 
 class Characters:
-    """Which characters did training have? Each is looked up once.
+    """Which characters did training have? Each is looked up once, with others that are new.
 
     Args:
         encoder: of the model; None where it has none, as a made-up scorer.
@@ -69,26 +69,33 @@ class Characters:
         self._known: set[str] = set()
         self._unknown: set[str] = set()
 
-    def count(self, text: str, times: int, counts: SignalCounts) -> None:
-        """Count the characters of a text that occurred so often."""
-        counts.characters += times * len(text)
+    def count(self, texts: Sequence[str], times: Sequence[int], counts: SignalCounts) -> None:
+        """Count the characters of texts that occurred so often."""
+        counts.characters += sum(n * len(text) for text, n in zip(texts, times, strict=True))
         if self._encoder is None:
             return
         counts.unknown = counts.unknown or 0
-        if self._known.issuperset(text):
-            return
-        for character in set(text) - self._known - self._unknown:
-            known = was_in_training(self._encoder, character)
-            (self._known if known else self._unknown).add(character)
-        counts.unknown += times * sum(character in self._unknown for character in text)
+        seen = set("".join(texts))
+        if fresh := sorted(seen - self._known - self._unknown):
+            for character, known in zip(fresh, were_in_training(self._encoder, fresh), strict=True):
+                (self._known if known else self._unknown).add(character)
+        if unknown := seen & self._unknown:
+            for text, n in zip(texts, times, strict=True):
+                if not unknown.isdisjoint(text):
+                    counts.unknown += n * sum(character in unknown for character in text)
 
 
-def was_in_training(encoder: Any, character: str) -> bool:
-    """Does an encoder know a character, whichever form normalisation gives it?"""
-    text = normalize(character)
-    ids: NDArray[np.int32] = encoder.encode([text]).ids
-    if ids.ndim == 2:  # n-grams: the first family is the character itself
-        return bool(ids[: len(text.canonical.text), 0].all())
+def were_in_training(encoder: Any, characters: Sequence[str]) -> list[bool]:
+    """Does an encoder know these characters, whichever form normalisation gives them?"""
+    texts = [normalize(character) for character in characters]
+    encoded = encoder.encode(texts)
+    ends = np.cumsum(encoded.lengths).tolist()
+    starts = [end - length for end, length in zip(ends, encoded.lengths.tolist(), strict=True)]
+    if encoded.ids.ndim == 2:  # n-grams: the first family is the character itself
+        sizes = [len(text.canonical.text) for text in texts]
+        both = zip(starts, sizes, strict=True)
+        return [bool(encoded.ids[start : start + size, 0].all()) for start, size in both]
     model = encoder.tokenizer.model
     unknown = encoder.tokenizer.token_to_id(getattr(model, "unk_token", None) or "")
-    return unknown is None or unknown not in ids
+    places = zip(starts, ends, strict=True)
+    return [unknown is None or unknown not in encoded.ids[start:end] for start, end in places]

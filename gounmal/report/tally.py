@@ -15,10 +15,10 @@ from gounmal.report.draw import ranks, smallest
 from gounmal.report.moments import SHOWN
 from gounmal.report.queues import DRAWN, REVIEW_MARGIN, Seen, margins
 from gounmal.report.signals import Characters
-from gounmal.schema import LABELS, Decision
+from gounmal.schema import LABELS, Action, Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,8 @@ class _Rows:
     seconds: Sequence[float | None]
     """When each was sent, if that is known."""
     outcomes: Outcomes
-    flags: Sequence[bool]
+    flags: NDArray[np.bool_]
+    """bool[rows], which are flagged."""
 
 
 class Tally:
@@ -65,29 +66,29 @@ class Tally:
 
     def add(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Count the rows of a chunk, each with its outcome."""
-        flags: list[bool] = outcomes.flagged[outcomes.places].tolist()
+        flags = outcomes.flagged[outcomes.places]
         texts, times, users, channels = (chunk.values(self._roles.get(r)) for r in _COLUMNS)
         seconds: list[float | None] = [None] * len(outcomes)
         if Role.TIME in self._roles:
             seconds = self._timed(times, flags)
         rows = _Rows(chunk.start, texts, times, users, channels, seconds, outcomes, flags)
         self.counts.rows += len(outcomes)
-        self.counts.flagged += sum(flags)
+        self.counts.flagged += int(flags.sum())
         if Role.USER in self._roles:
-            for user, when, flagged in zip(users, seconds, flags, strict=True):
-                if flagged and user not in {None, ""}:
-                    self.counts.offenders.add(user, when)
+            for row in np.flatnonzero(flags).tolist():
+                if users[row] is not None and users[row] != "":
+                    self.counts.offenders.add(users[row], seconds[row])
         self._each_text(rows)
         self._draw(rows)
 
-    def _timed(self, values: Sequence[Any], flags: Sequence[bool]) -> list[float | None]:
+    def _timed(self, values: Sequence[Any], flags: NDArray[np.bool_]) -> list[float | None]:
         """Each row's time; what was sent in the same second is read once."""
         try:
             messages = Counter(values)
         except TypeError:  # JSON may have lists for times
             values = [None if isinstance(value, dict | list) else value for value in values]
             messages = Counter(values)
-        flagged = Counter(v for v, flag in zip(values, flags, strict=True) if flag)
+        flagged = Counter(values[row] for row in np.flatnonzero(flags).tolist())
         times = self.counts.times
         known = {v: times.add(v, messages=n, flagged=flagged[v]) for v, n in messages.items()}
         return [known[value] for value in values]
@@ -95,8 +96,9 @@ class Tally:
     def _each_text(self, rows: _Rows) -> None:
         """Count what rows with the same text have in common, once for all of them."""
         counts, outcomes = self.counts, rows.outcomes
-        each = zip(outcomes.distinct, outcomes.counts.tolist(), outcomes.first, strict=True)
-        for outcome, count, row in each:
+        counts.actions[Action.ALLOW.value] += int(outcomes.counts[outcomes.plain].sum())
+        for i, outcome in outcomes.found.items():
+            count = int(outcomes.counts[i])
             if not isinstance(outcome, Decision):
                 counts.problems[outcome.value] += count
                 continue
@@ -104,29 +106,31 @@ class Tally:
             for label in outcome.labels:
                 counts.labels[label.value] += count
             if outcome.spans:
-                counts.expressions.add(rows.texts[row], outcome, count)
-            self._characters.count(rows.texts[row], count, counts.signals)
-        if outcomes.judged.any():
-            places = np.flatnonzero(outcomes.judged)
+                counts.expressions.add(rows.texts[outcomes.first[i]], outcome, count)
+        places = np.flatnonzero(outcomes.judged)
+        if len(places):
+            texts = [outcomes.texts[i] or "" for i in places.tolist()]
+            self._characters.count(texts, outcomes.counts[places].tolist(), counts.signals)
             scores = outcomes.scores[places]
             counts.signals.add_scores(scores, outcomes.counts[places])
-            self._offer(rows, [outcomes.first[i] for i in places.tolist()], scores)
+            self._offer(rows, outcomes.first[places], scores)
 
-    def _offer(self, rows: _Rows, places: Sequence[int], scores: NDArray[np.float64]) -> None:
+    def _offer(self, rows: _Rows, places: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
         """Offer what is flagged or near to it, of distinct texts, to be looked at."""
         ruled_apart = places if self._moderator.policy.channels else places[:1]
         every = [list(self._limits_of(rows.channels[i]).values()) for i in ruled_apart]
-        for i, margin in zip(places, margins(scores, np.array(every)), strict=True):
-            if rows.flags[i] or abs(margin) <= REVIEW_MARGIN:
-                decision: Any = rows.outcomes[i]
-                self.counts.lines.add(
-                    rows.texts[i],
-                    decision,
-                    self._limits_of(rows.channels[i]),
-                    row=rows.start + i,
-                    seconds=rows.seconds[i],
-                    margin=margin,
-                )
+        found = margins(scores, np.array(every))
+        for place in np.flatnonzero(rows.flags[places] | (abs(found) <= REVIEW_MARGIN)).tolist():
+            row = int(places[place])
+            decision: Any = rows.outcomes[row]
+            self.counts.lines.add(
+                rows.texts[row],
+                decision,
+                self._limits_of(rows.channels[row]),
+                row=rows.start + row,
+                seconds=rows.seconds[row],
+                margin=float(found[place]),
+            )
 
     def _draw(self, rows: _Rows) -> None:
         """Keep some rows by chance: for the review queue, and of every moment."""
@@ -134,12 +138,12 @@ class Tally:
         judged: list[int] = places.tolist()
         if not judged:
             return
-        columns = ([column[i] for i in judged] for column in (rows.texts, rows.times, rows.users))
-        keys = ranks(*columns)
-        flagged = np.array(rows.flags)[places]
+        columns = (rows.texts, rows.times, rows.users)
+        keys = ranks(*columns if len(judged) == len(rows.texts) else _chosen(columns, judged))
+        flagged = rows.flags[places]
         for place in smallest(keys, flagged.astype(np.int64), DRAWN).tolist():
             row, rank = judged[place], (0.0, int(keys[place]))
-            kept = self.counts.lines.drawn[rows.flags[row]]
+            kept = self.counts.lines.drawn[bool(rows.flags[row])]
             if kept.wants(rank):
                 kept.add(rank, self._seen(rows, row, text=rows.texts[row]))
         self._draw_moments(rows, places, keys)
@@ -154,7 +158,7 @@ class Tally:
         timed = ~np.isnan(when)
         judged, keys = judged[timed], keys[timed]
         cells = (when[timed] // width).astype(np.int64)
-        flagged = np.array(rows.flags)[judged]
+        flagged = rows.flags[judged]
         for flag, number in SHOWN.items():
             own = np.flatnonzero(flagged == flag)
             for place in own[smallest(keys[own], cells[own], number)].tolist():
@@ -178,6 +182,10 @@ class Tally:
             limits = {**moderator.scorer.thresholds[policy.mode], **policy.thresholds}
             self._limits[name] = {label: limits[label] for label in LABELS}
         return self._limits[name]
+
+
+def _chosen(columns: Iterable[Sequence[Any]], rows: Sequence[int]) -> Iterator[list[Any]]:
+    return ([column[row] for row in rows] for column in columns)
 
 
 _COLUMNS = (Role.TEXT, Role.TIME, Role.USER, Role.CHANNEL)

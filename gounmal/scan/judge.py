@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from gounmal.errors import ScoringFailed
 from gounmal.files.outcomes import Outcomes
 from gounmal.files.records import Problem
 from gounmal.policy import ruled
-from gounmal.schema import Decision, Message
+from gounmal.scan.memory import Memory
+from gounmal.screening import Screened, harmless_decision, screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gounmal.files.outcomes import Outcome
     from gounmal.files.reader import Chunk
     from gounmal.moderator import Moderator
+    from gounmal.policy import Policy
+    from gounmal.schema import Decision
 
 REMEMBERED = 16_384
-"""Decisions kept from chunk to chunk: about as good as many more (two in five lines of live chat
+"""Texts remembered from chunk to chunk: about as good as many more (two in five lines of live chat
 occur among so many before them)."""
 
 REMEMBERED_LENGTH = 64
@@ -27,15 +32,16 @@ REMEMBERED_LENGTH = 64
 
 PASS_MESSAGES = 512
 PASS_CHARACTERS = 32_768
-"""Of one call to the moderator, which holds evidence for every character of it."""
-
-_Key = str | tuple[str, str | None]  # a text, and its channel where there are rules for channels
+"""Of one call to the scorer, which holds evidence for every character of it."""
 
 
 class _Refused(NamedTuple):
     """Stands for a row that cannot be judged: a Problem alone would equal a text that reads so."""
 
     problem: Problem
+
+
+_Key = str | tuple[str, str | None]  # a text, and its channel where there are rules for channels
 
 
 class Judge:
@@ -45,7 +51,7 @@ class Judge:
         self._moderator = moderator
         self._text = text
         self._channel = channel
-        self._remembered: OrderedDict[_Key, Outcome] = OrderedDict()
+        self._remembered = Memory(REMEMBERED)
 
     def __call__(self, chunk: Chunk) -> Outcomes:
         """What became of each row.
@@ -53,25 +59,24 @@ class Judge:
         Raises:
             ScoringFailed: the engine fails on everything.
         """
-        keys = self._keys(chunk)
-        # Keys in the order of their first rows; each value is replaced before it is used.
-        found: dict[_Key | _Refused, Outcome] = dict.fromkeys(keys, Problem.SCORING)
-        unknown: list[_Key] = []
-        for key in found:
-            if isinstance(key, _Refused):
-                found[key] = key.problem
-            elif (known := self._remembered.get(key)) is not None:
-                self._remembered.move_to_end(key)
-                found[key] = known
-            else:
-                unknown.append(key)
-        unknown.sort(key=lambda key: len(_text(key)))
-        for chosen in passes(len(_text(key)) for key in unknown):
-            part = unknown[chosen]
-            decided = self._moderate(part)
-            found.update(zip(part, decided, strict=True))
-            self._remember(part, decided)
-        return Outcomes.of(keys, found)
+        rows = self._keys(chunk)
+        number = {key: i for i, key in enumerate(dict.fromkeys(rows))}  # by their first rows
+        problems = {i: key.problem for key, i in number.items() if isinstance(key, _Refused)}
+        keys = {i: key for key, i in number.items() if not isinstance(key, _Refused)}
+        screened = Screened.blank(len(number))
+        unknown = self._remembered.recall(keys, screened)
+        unknown.sort(key=lambda i: len(_text(keys[i])))
+        for chosen in passes(len(_text(keys[i])) for i in unknown):
+            problems |= self._screen({i: keys[i] for i in unknown[chosen]}, screened)
+        found: dict[int, Outcome] = {**screened.found, **problems}
+        return Outcomes(
+            places=np.fromiter(map(number.__getitem__, rows), np.int32, len(rows)),
+            texts=[_text(keys[i]) if i in keys else None for i in range(len(number))],
+            scores=screened.scores,
+            empty=screened.empty,
+            found=dict(sorted(found.items())),
+            harmless=partial(self._harmless, keys, screened),
+        )
 
     def _keys(self, chunk: Chunk) -> list[_Key | _Refused]:
         rules = self._moderator.policy.channels
@@ -84,36 +89,44 @@ class Judge:
             for (text, problem), channel in rows
         ]
 
-    def _moderate(self, keys: Sequence[_Key]) -> Sequence[Outcome]:
-        messages = list(map(_message, keys))
+    def _screen(self, keys: Mapping[int, _Key], screened: Screened) -> dict[int, Problem]:
+        """Judge these in one call; where the engine fails each alone, which gives the Problems."""
         try:
-            return self._moderator.moderate(messages)
+            self._judge(keys, screened)
         except ScoringFailed:
-            outcomes = [self._alone(message) for message in messages]
-            if len(outcomes) > 1 and all(outcome is Problem.SCORING for outcome in outcomes):
+            failed = [i for i, key in keys.items() if not self._alone(i, key, screened)]
+            if len(failed) == len(keys) > 1:
                 raise
-            return outcomes
+            return dict.fromkeys(failed, Problem.SCORING)
+        return {}
 
-    def _alone(self, message: Message) -> Outcome:
+    def _alone(self, place: int, key: _Key, screened: Screened) -> bool:
         try:
-            return self._moderator.moderate([message])[0]
+            self._judge({place: key}, screened)
         except ScoringFailed:
-            return Problem.SCORING
+            return False
+        return True
 
-    def _remember(self, keys: Sequence[_Key], decided: Sequence[Outcome]) -> None:
-        for key, outcome in zip(keys, decided, strict=True):
-            if len(_text(key)) <= REMEMBERED_LENGTH and isinstance(outcome, Decision):
-                self._remembered[key] = outcome
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+    def _judge(self, keys: Mapping[int, _Key], screened: Screened) -> None:
+        """Judge what has these places, and remember it."""
+        texts = list(map(_text, keys.values()))
+        found = screen(self._moderator, texts, list(map(self._policy, keys.values())))
+        screened.put(list(keys), found)
+        short = [i for i, text in enumerate(texts) if len(text) <= REMEMBERED_LENGTH]
+        known = list(keys.values())
+        self._remembered.remember([known[i] for i in short], found.take(short))
+
+    def _policy(self, key: _Key) -> Policy:
+        policy = self._moderator.policy
+        return policy if isinstance(key, str) else policy.for_channel(key[1])
+
+    def _harmless(self, keys: Mapping[int, _Key], screened: Screened, place: int) -> Decision:
+        key = keys[place]
+        return harmless_decision(self._moderator, _text(key), screened, place, self._policy(key))
 
 
 def _text(key: _Key) -> str:
     return key if isinstance(key, str) else key[0]
-
-
-def _message(key: _Key) -> Message:
-    return Message(key) if isinstance(key, str) else Message(key[0], channel=key[1])
 
 
 def passes(lengths: Iterable[int]) -> Iterator[slice]:

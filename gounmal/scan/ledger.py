@@ -1,7 +1,8 @@
 """What is finished of a scan: a folder with, for each shard, its decisions and its mark.
 
-`KEY.part` are the decisions, `KEY.json` the counts and the mark that the shard is done, written
-last; `KEY.failed` says why it failed. Each appears whole or not at all.
+`KEY.part` are the decisions. `KEY.json`, written last, has the mark that the shard is done in its
+first line and the counts in its second. `KEY.failed` says why it failed. Each appears whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -44,20 +45,29 @@ def done(plan: Plan, index: int, folder: Path) -> ShardDone | None:
     """A finished shard; None where it is not."""
     shard = plan.shards[index]
     try:
-        content = orjson.loads((folder / f"{shard.key}.json").read_bytes())
-        found = ShardDone(**{**content["done"], "index": index})
+        with _mark(shard, folder).open("rb") as file:
+            content = orjson.loads(file.readline())
+        found = ShardDone(**{**content, "index": index})
         whole = part_path(shard, folder).stat().st_size == found.size
-    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+    except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
         return None
     return found if whole else None
 
 
 def mark_done(shard: Shard, folder: Path, finished: ShardDone, tally: dict[str, Any]) -> None:
     """Write down that a shard is finished, and what was counted in it."""
-    with replacing(folder / f"{shard.key}.json", unique=True) as file:
-        content = {"done": finished.to_dict(), "tally": tally}
-        file.write(orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS))
+    with replacing(_mark(shard, folder), unique=True) as file:
+        file.write(orjson.dumps(finished.to_dict(), option=orjson.OPT_APPEND_NEWLINE))
+        file.write(orjson.dumps(tally, option=orjson.OPT_NON_STR_KEYS))
     _failed(shard, folder).unlink(missing_ok=True)
+
+
+def counted(shard: Shard, folder: Path) -> dict[str, Any]:
+    """What was counted in a finished shard."""
+    with _mark(shard, folder).open("rb") as file:
+        file.readline()
+        content: dict[str, Any] = orjson.loads(file.read())
+    return content
 
 
 def mark_failed(shard: Shard, folder: Path, reason: str) -> None:
@@ -81,6 +91,10 @@ def tidy(plan: Plan, folder: Path) -> None:
         ours = path.name.partition(".")[0] in keys and not path.name.endswith(PARTIAL)
         if path.is_file() and path.suffix and not ours:
             path.unlink(missing_ok=True)
+
+
+def _mark(shard: Shard, folder: Path) -> Path:
+    return folder / f"{shard.key}.json"
 
 
 def _failed(shard: Shard, folder: Path) -> Path:

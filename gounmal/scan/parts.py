@@ -9,19 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import orjson
-import pyarrow.parquet as pq
-
+from gounmal.files.footers import join
 from gounmal.files.reader import Format
 from gounmal.files.sources import file_system, place
 from gounmal.files.times import Clock
-from gounmal.files.writers import headed, packed, parquet_schema, replacing
+from gounmal.files.writers import headed, packed, replacing
 from gounmal.report.compare import compare
 from gounmal.report.counts import Counts
 from gounmal.report.items import FailedShard
 from gounmal.report.publish import REVIEW, files, load_previous
 from gounmal.report.review import review_csv
-from gounmal.scan.ledger import done, failure, part_path
+from gounmal.scan.garbage import spared
+from gounmal.scan.ledger import counted, done, failure, part_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +67,7 @@ def _join(plan: Plan, item: PlannedInput, parts: list[Path], file: BinaryIO) -> 
     source = item.readable()
     kind = Format(plan.options.format or source.format)
     if kind is Format.PARQUET:
-        with pq.ParquetWriter(file, parquet_schema(source), compression="zstd") as writer:
-            for path in parts:
-                with pq.ParquetFile(path) as part:
-                    for i in range(part.num_row_groups):
-                        writer.write_table(part.read_row_group(i))
+        join(parts, file)
         return
     if kind is not Format.JSONL:
         with packed(file, source, compressed=kind is source.format) as sink:
@@ -84,10 +79,11 @@ def _join(plan: Plan, item: PlannedInput, parts: list[Path], file: BinaryIO) -> 
 
 def _counts(plan: Plan, folder: Path, finished: set[int]) -> Counts:
     counts = Counts(Clock(plan.clock) if plan.clock else None)
-    for shard in plan.shards:
-        if shard.index in finished:
-            content = orjson.loads((folder / f"{shard.key}.json").read_bytes())
-            counts.merge_dict(content["tally"], file=shard.file)
+    with spared() as collect:
+        for shard in plan.shards:
+            if shard.index in finished:
+                counts.merge_dict(counted(shard, folder), file=shard.file)
+                collect()
     return counts
 
 

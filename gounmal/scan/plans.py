@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """What a user chooses about a scan; made by `ScanOptions.of`."""
+    """What a user chooses about a scan; made by `ScanOptions.of` or `named`."""
 
     model: str
     """Store tag of who judges."""
@@ -49,9 +49,12 @@ class ScanOptions:
     @classmethod
     def of(cls, moderator: Moderator, **choices: Any) -> ScanOptions:
         """Options for a scan by this moderator."""
-        policy = moderator.policy
-        model, mode = moderator.scorer.tag, policy.mode.value
-        return cls(model=model, mode=mode, policy=policy_hash(policy), **choices)
+        return cls.named(moderator.scorer.tag, moderator.policy, **choices)
+
+    @classmethod
+    def named(cls, tag: str, policy: Policy, **choices: Any) -> ScanOptions:
+        """Options for a scan by who has this model and policy."""
+        return cls(model=tag, mode=policy.mode.value, policy=policy_hash(policy), **choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.schema import Mode
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +25,57 @@ class Recipe:
     """The artifact, where it is known which one that is: the store is not asked again."""
 
     def located(self) -> Recipe:
-        """The same with its folder: what is made of it is the same whatever comes to the store."""
+        """The same with its folder: what is made of it is the same whatever comes to the store.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        if self.folder is not None:
+            return self
+        if self.model is not None and Path(self.model).is_dir():
+            return replace(self, folder=Path(self.model))  # as `find` does
         from gounmal.model.store import find  # noqa: PLC0415  (BentoML takes a second to import)
 
         return replace(self, folder=find(self.model))
 
+    def tag(self) -> str:
+        """The model's, read without the model, for a process that judges nothing itself.
+
+        Raises:
+            ModelNotFound: there is no such model.
+            InvalidArtifact: its folder cannot be used.
+        """
+        from gounmal.model.classifier import ArtifactConfig  # noqa: PLC0415  (as in `load`)
+
+        folder = self.located().folder
+        assert folder is not None  # noqa: S101  (that is what `located` is for)
+        return ArtifactConfig.read(folder).tag
+
+    def rules(self) -> Policy:
+        """The policy.
+
+        Raises:
+            InvalidPolicy: its file cannot be used.
+        """
+        rules = Policy.load(self.policy) if self.policy is not None else Policy()
+        if self.mode is None:
+            return rules
+        mode = Mode(self.mode)
+        channels = {name: replace(own, mode=mode) for name, own in rules.channels.items()}
+        return replace(rules, mode=mode, channels=channels)
+
     def load(self) -> Moderator:
-        """The moderator."""
+        """The moderator.
+
+        Raises:
+            ModelNotFound: there is no such model.
+            InvalidArtifact: its folder cannot be used.
+            InvalidPolicy: the policy file cannot be used.
+        """
         if self.folder is None:
-            moderator = Moderator.load(self.model, policy=self.policy)
+            scorer = Moderator.load(self.model, policy=self.policy).scorer
         else:
             from gounmal.model.classifier import Classifier  # noqa: PLC0415  (the engine loads on demand)
 
-            rules = Policy.load(self.policy) if self.policy is not None else None
-            moderator = Moderator(Classifier.load(self.folder), rules)
-        if self.mode is None:
-            return moderator
-        rules, mode = moderator.policy, Mode(self.mode)
-        channels = {name: replace(own, mode=mode) for name, own in rules.channels.items()}
-        return Moderator(moderator.scorer, replace(rules, mode=mode, channels=channels))
+            scorer = Classifier.load(self.folder)
+        return Moderator(scorer, self.rules())

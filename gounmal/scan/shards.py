@@ -16,6 +16,7 @@ from gounmal.files.sources import Remote
 from gounmal.files.times import Clock
 from gounmal.files.writers import writer
 from gounmal.report.tally import Tally
+from gounmal.scan.garbage import spared
 from gounmal.scan.judge import Judge
 from gounmal.scan.ledger import ShardDone, done, mark_done, mark_failed, part_path
 from gounmal.scan.parts import assemble
@@ -108,12 +109,14 @@ def _judge(  # noqa: PLR0913, PLR0917  (all of what makes a shard's decisions)
     judge = Judge(moderator, text=roles[Role.TEXT], channel=roles.get(Role.CHANNEL))
     part = part_path(shard, folder)
     try:
-        with writer(part, source, kind, compressed=kind is source.format) as sink:
+        compressed = kind is source.format
+        with spared() as collect, writer(part, source, kind, compressed=compressed) as sink:
             for chunk in source.chunks(shard.start, shard.stop):
                 outcomes = judge(chunk)
                 sink.write(chunk, outcomes)
                 tally.add(chunk, outcomes)
                 on_progress(tally.counts.rows, chunk.done)
+                collect()
     except (GounmalError, OSError):
         raise
     except Exception as error:

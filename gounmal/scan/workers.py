@@ -40,6 +40,12 @@ def spare_memory() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
+def one_core() -> None:
+    """Have Arrow start no threads of its own beside other workers, and spare memory."""
+    pa.set_cpu_count(1)
+    spare_memory()
+
+
 def run_here(
     plan: Plan,
     indices: Sequence[int],
@@ -170,8 +176,7 @@ def _work(pipe: Connection, content: dict[str, Any], recipe: Recipe, folder: Pat
     """What a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    pa.set_cpu_count(1)
-    spare_memory()
+    one_core()
     plan = Plan.from_dict(content)
 
     def on_progress(rows: int, share: float) -> None:

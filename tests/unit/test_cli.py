@@ -19,6 +19,7 @@ from gounmal.model import store
 from gounmal.model.store import StoredModel
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
+from gounmal.scan.recipe import Recipe
 from gounmal.schema import Mode
 
 
@@ -32,6 +33,7 @@ def loaded(monkeypatch, fake_scorer):
         return Moderator(fake_scorer, Policy.load(policy) if policy else None)
 
     monkeypatch.setattr(Moderator, "load", load)
+    monkeypatch.setattr(Recipe, "tag", lambda _: fake_scorer.tag)
     return asked
 
 

@@ -113,8 +113,8 @@ def test_worst_errors_come_worst_first_and_once(fake_scorer):
     lines = labelled(words, np.zeros((5, len(LABELS))), np.zeros(5))
     scores = np.zeros((5, len(LABELS)), np.float32)
     scores[:, 1] = 0.6, 0.9, 0.9, 0.7, 0.1
-    verdicts = trial.Verdicts(scores, {Mode.BALANCED: scores > 0.5})
-    found = trial.worst(lines, Moderator(fake_scorer), verdicts)
+    findings = trial.Findings(scores, {Mode.BALANCED: scores > 0.5})
+    found = trial.worst(lines, Moderator(fake_scorer), findings)
     assert [error.row for error in found] == [2, 4, 1]
     assert [error.score for error in found] == pytest.approx([0.9, 0.7, 0.6])
 
@@ -145,12 +145,12 @@ def test_no_call_is_large_and_all_are_reported(fake_scorer):
     texts = [f"{i} 바보" for i in range(700)] + ["가" * 4_000] * 20
     lines = labelled(texts, np.zeros((720, len(LABELS))), np.zeros(720))
     seen = []
-    verdicts = judge(lines, Moderator(fake_scorer), on_progress=lambda *at: seen.append(at))
+    findings = judge(lines, Moderator(fake_scorer), on_progress=lambda *at: seen.append(at))
     assert max(len(call) for call in fake_scorer.calls) <= PASS_MESSAGES
     assert max(sum(map(len, call)) for call in fake_scorer.calls) <= PASS_CHARACTERS
     assert seen[-1] == (720, 1.0)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert verdicts.flagged[Mode.BALANCED].any(axis=1).tolist() == [True] * 700 + [False] * 20
+    assert findings.flagged[Mode.BALANCED].any(axis=1).tolist() == [True] * 700 + [False] * 20
 
 
 class Dice:
@@ -186,9 +186,9 @@ def test_the_card_has_the_same_numbers():
 
 
 def test_decisions_are_what_flags_says(lines, fake_scorer):
-    verdicts = judge(lines, Moderator(fake_scorer))
-    for mode, found in verdicts.flagged.items():
-        expected = flags(verdicts.scores, fake_scorer.thresholds[mode])
+    findings = judge(lines, Moderator(fake_scorer))
+    for mode, found in findings.flagged.items():
+        expected = flags(findings.scores, fake_scorer.thresholds[mode])
         np.testing.assert_array_equal(found, expected)
 
 

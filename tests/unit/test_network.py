@@ -44,7 +44,10 @@ def network():
     torch.manual_seed(0)
     model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=16, hidden=32))
     encodings = encode(TEXTS, vocabulary, max_tokens=64)
-    return fit(model, encodings, supervision(), config=CONFIG), vocabulary
+    fitted = fit(model, encodings, supervision(), config=CONFIG)
+    assert not fitted.form.weight.any()  # training leaves it alone
+    fitted.form.weight.uniform_(-0.5, 0.5)
+    return fitted, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +130,26 @@ def test_tokens_of_a_span_are_found_in_both_views():
 
 def test_exported_scores_are_those_of_the_network(network, artifact):
     model, vocabulary = network
-    lines = [*BAD, *GOOD, "시1발 ㅋㅋ", "a"]
+    lines = [*BAD, *GOOD, "시1발 ㅋㅋ", "a", "이 바보 " * 9]
     logits = logits_of(model, encode(lines, vocabulary, max_tokens=64))
     served = Classifier.load(artifact).score([normalize(line) for line in lines])
     expected = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose([s.scores for s in served], expected, atol=0.03)
+
+
+def test_exported_evidence_is_that_of_the_network_whatever_stands_beside(network, artifact):
+    model, vocabulary = network
+    lines = ["바보", "이 바보", "멍청이 같은 저 멍청이 바보", "안녕하세요 바보", "a"]
+    encodings = encode(lines, vocabulary, max_tokens=64)
+    served = Classifier.load(artifact)
+    ids, mask = served.encoder.encode([normalize(line) for line in lines]).padded(np.arange(5))
+    together = served.session.run(["evidence"], {"ids": ids, "mask": mask})[0]
+    for i in range(len(lines)):
+        with torch.inference_mode():
+            expected = torch.sigmoid(model(*encodings.padded(np.array([i])))[1])[0].numpy()
+        length = encodings.lengths[i]
+        np.testing.assert_allclose(together[i, :length], expected[:length], atol=0.05)
+        assert not together[i, length:].any()
 
 
 def test_scores_do_not_depend_on_company(artifact):

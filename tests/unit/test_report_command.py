@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from gounmal.cli import main
 from gounmal.moderator import Moderator
+from gounmal.scan.recipe import Recipe
 from gounmal.scan.shards import ScanOptions, plan
 
 
@@ -17,6 +18,7 @@ def run(monkeypatch, fake_scorer):
     for name in ("GOUNMAL_MODEL", "GOUNMAL_POLICY", "GOUNMAL_REPORT_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Moderator, "load", lambda *_, **__: Moderator(fake_scorer))
+    monkeypatch.setattr(Recipe, "tag", lambda _: fake_scorer.tag)
 
     def run(*arguments, code=0):
         result = CliRunner().invoke(main, list(map(str, arguments)))

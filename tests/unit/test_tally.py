@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from gounmal.report.queues import Seen
 from gounmal.report.sketch import Frequent, Smallest
 from gounmal.report.tally import Tally
 from gounmal.report.timeline import Times
-from gounmal.schema import Action, Decision, Label, Mode, Reason, Source, Span
+from gounmal.schema import LABELS, Action, Decision, Label, Mode, Reason, Source, Span
 
 STREAM = st.lists(st.integers(0, 30), max_size=300)
 
@@ -168,12 +169,30 @@ def counted(fake_scorer):
                 for t, _, u, w, c in part
             ]
             chunk = Chunk(start, [None] * len(part), 1.0, records)
-            found = {id(outcome): outcome for _, outcome, *_ in part}
-            counting.add(chunk, Outcomes.of([id(outcome) for _, outcome, *_ in part], found))
+            counting.add(chunk, outcomes_of([outcome for _, outcome, *_ in part]))
         names = ("gounmal", "title", "source", "format", "encoding", "model", "mode")
         return counting.counts.summary(key=b"key", files=["a"], **dict.fromkeys(names, ""))
 
     return count
+
+
+def outcomes_of(rows):
+    """What became of rows, which share an outcome where it is the same object."""
+    distinct = list({id(outcome): outcome for outcome in rows}.values())
+    judged = [isinstance(outcome, Decision) for outcome in distinct]
+    return Outcomes(
+        places=np.array([next(i for i, o in enumerate(distinct) if o is row) for row in rows]),
+        texts=[o.masked if known else None for o, known in zip(distinct, judged, strict=True)],
+        scores=np.array(
+            [
+                list(o.scores.values()) if known else [np.nan] * len(LABELS)
+                for o, known in zip(distinct, judged, strict=True)
+            ]
+        ),
+        empty=np.zeros(len(distinct), bool),
+        found={i: o for i, o in enumerate(distinct) if not judged[i] or o.flagged},
+        harmless=distinct.__getitem__,
+    )
 
 
 def test_everything_is_counted(counted):

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -6,17 +7,19 @@ import pytest
 from gounmal.evaluation.measure import known_truth
 from gounmal.evaluation.metrics import Counts, flags
 from gounmal.schema import LABELS, Label, Mode
-from train import probes, thresholds
+from train import board, probes, thresholds
 from train.data import load
-from train.thresholds import Targets, choose_thresholds
+from train.thresholds import Targets
+
+# Bound when it was defined, the default number of restarts cannot be patched.
+choose_thresholds = partial(thresholds.choose_thresholds, restarts=4)
 
 SMOKE = Path(__file__).parents[1] / "data" / "smoke"
 
 
 @pytest.fixture(autouse=True)
 def short_search(monkeypatch):
-    monkeypatch.setattr(thresholds, "RESTARTS", 4)
-    monkeypatch.setattr(thresholds, "CANDIDATES", 25)
+    monkeypatch.setattr(board, "CANDIDATES", 25)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,18 @@ def test_lenient_is_precise(dataset, noisy):
     counts = Counts.of(truth, flags(scores, chosen[Mode.LENIENT])[sure, column])
     assert counts.precision >= 0.9
     assert counts.tp
+
+
+def test_what_is_short_of_what_is_asked_counts_more():
+    scores = np.asarray([[0.9], [0.2], [0.6], [0.1]])
+    truth = np.asarray([True, True, False, False])
+    tried = np.asarray([0.15, 0.5, 0.7])
+
+    def qualities(**asked):
+        part = board.Part.of(scores, [0], truth, **asked)
+        return part.qualities(np.ones(len(LABELS)), 0, tried, 1.0)
+
+    np.testing.assert_allclose(qualities(), [0.8, 0.5, 2 / 3])
+    short = board.SHORTFALL * np.asarray([0, 0.2, 0.7 - 2 / 3])
+    np.testing.assert_allclose(qualities(asked=0.7), qualities() - short)
+    np.testing.assert_allclose(qualities(accuracy=True), [0.75, 0.5, 0.75])
