@@ -28,7 +28,8 @@ from gounmal.scan.shards import ScanOptions, assemble, plan, run_shard
 ROOT = Path(__file__).parents[2]
 ARTIFACT = ROOT / "models" / "gounmal-ko"
 KEY = "a secret"
-FILES, ROWS = 9, 400
+FILES, ROWS = 9, 3_000
+"""So many that work goes on for a while after the first of it was seen."""
 
 
 def find_program(name):

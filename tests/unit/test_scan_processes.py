@@ -23,12 +23,12 @@ FILES = 8
 """Of the input: a shard each."""
 
 
-def write(folder, files=FILES, lines=300):
+def write(folder, files=FILES, lines=300, distinct=50):
     folder.mkdir()
     random = Random(0)  # noqa: S311  (no secret)
     for number in range(files):
         texts = [random.choice(demo.HARMLESS + demo.ABUSE) for _ in range(lines)]
-        rows = "".join(f"{i},u{i % 7},{text}{i % 50}\n" for i, text in enumerate(texts))
+        rows = "".join(f"{i},u{i % 7},{text}{i % distinct}\n" for i, text in enumerate(texts))
         (folder / f"{number}.csv").write_text(f"time,user,text\n{rows}", encoding="utf-8")
     return folder
 
@@ -88,7 +88,11 @@ def expected(source, tmp_path_factory):
     return contents(output)
 
 
-def test_killed_again_and_again_and_run_again(source, expected, tmp_path):
+def test_killed_again_and_again_and_run_again(tmp_path):
+    # Lines enough, and hardly two the same, so that no scan is done before it is killed.
+    source = write(tmp_path / "in", files=12, lines=4_000, distinct=4_000)
+    undisturbed = scan(source, tmp_path / "one", "--workers", "2")
+    assert (undisturbed.returncode, undisturbed.stderr) == (0, b"")
     output = tmp_path / "out"
     random = Random(5)  # noqa: S311  (no secret)
     finished = []
@@ -105,7 +109,7 @@ def test_killed_again_and_again_and_run_again(source, expected, tmp_path):
                 if len(list((output / STATE).glob("*.json"))) > before:
                     break
                 time.sleep(0.02)
-            time.sleep(random.random() * 0.2)
+            time.sleep(random.random() * 0.1)
             started = children(process.pid)
             process.send_signal(signal.SIGKILL)
         assert gone(started)
@@ -114,7 +118,7 @@ def test_killed_again_and_again_and_run_again(source, expected, tmp_path):
     assert finished[0] > 0
     done = scan(source, output, "--workers", "2")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert contents(output) == expected
+    assert contents(output) == contents(tmp_path / "one")
     assert not (output / STATE).exists()
 
 
