@@ -120,12 +120,14 @@ def build(examples: Sequence[Example], located: Sequence[Located] = ()) -> Datas
     )
 
 
-def unlabelled(data: Path | None, *, check: bool = True, cache: Path = CACHE) -> Iterator[str]:
-    """Texts without labels, for a teacher to speak of; repeats and short ones included."""
+def unlabelled(
+    data: Path | None, *, check: bool = True, cache: Path = CACHE
+) -> Iterator[readers.Unlabelled]:
+    """Texts without labels, with stars where they are reviews; repeats and short ones included."""
     for found in locate(data, cache=cache, check=check):
         reader = readers.UNLABELLED.get(f"{found.source.folder}/{found.file.name}")
         if reader:
-            yield from (text for text in reader(found.path) if text)
+            yield from (one for one in reader(found.path) if one[0])
 
 
 def _without_repeats(examples: Sequence[Example]) -> list[Example]:

@@ -272,8 +272,10 @@ class _Network(_Graph):
         length = self.one("Clip", self.summed("mask"), self.constant(1))
         mean = self.one("Div", self.summed(self.one("Mul", x, "mask")), length)
         peak = self.one("ReduceMax", self.one("Add", x, padding), axes=[1], keepdims=0)
-        both = self._quantized("head.whole", self.one("Concat", mean, peak, axis=-1))
-        whole = self.one("Gelu", self._linear("head.whole", both), domain=RUNTIME)
+        # One row a message, told as one token: OpenVINO misreads a product without that axis.
+        both = self.one("Unsqueeze", self.one("Concat", mean, peak, axis=-1), self.integers(1))
+        whole = self._linear("head.whole", self._quantized("head.whole", both))
+        whole = self.one("Gelu", self.one("Squeeze", whole, self.integers(1)), domain=RUNTIME)
         whole = self._dense("head.out", whole)
         linear = self.summed(self.one("Mul", wide, "mask"))
         linear = self.one("Div", linear, self.one("Sqrt", length))
@@ -284,19 +286,21 @@ class _Network(_Graph):
             self.nodes.append(helper.make_node("Identity", [value], [name]))
 
     def _form(self, length: str, known: str) -> str:
-        """What a message's form adds."""
-        doublings = self.one("Log", self.one("Div", length, self.constant(Form.HINGE)))
-        doublings = self.one("Div", doublings, self.constant(np.log(2)))
-        short, zero, most = (self.constant(v) for v in (Form.SHORTEST, 0, Form.LONGEST))
+        """What a message's form adds; of length by a table: past so many tokens it is the same."""
+        weight = self._weights["form.weight"]
+        tokens = np.arange(1 + int(Form.HINGE * 2**Form.LONGEST) + 1)
+        doublings = np.log2(np.maximum(tokens, 1) / Form.HINGE)
+        lengths = np.stack((doublings.clip(Form.SHORTEST, 0), doublings.clip(0, Form.LONGEST)))
+        place = self.one("Min", length, self.constant(tokens[-1]))
+        place = self.one("Squeeze", self.one("Cast", place, to=TensorProto.INT64), self.integers(1))
+        of_length = self.one("Gather", self.constant(lengths.T @ weight[:, :2].T), place, axis=0)
         share = self.one(
             "Div", self.summed(known), self.one("Mul", length, self.constant(N_FEATURES))
         )
         unknown = self.one("Sub", self.constant(1 - Form.UNKNOWN), share)
         ends = (self.constant(v) for v in (Form.CLEAREST, Form.STRANGEST))
-        unknown = self.one("Clip", unknown, *ends)
-        clipped = (self.one("Clip", doublings, *ends) for ends in ((short, zero), (zero, most)))
-        measures = self.one("Concat", *clipped, unknown, axis=-1)
-        return self.one("MatMul", measures, self.constant(self._weights["form.weight"].T))
+        of_unknown = self.one("Mul", self.one("Clip", unknown, *ends), self.constant(weight[:, 2]))
+        return self.one("Add", of_length, of_unknown)
 
     def _dense(self, name: str, x: str) -> str:
         """A layer in float: one row a message."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from typing import TYPE_CHECKING, TextIO
 
@@ -27,6 +28,9 @@ HOSTILE = (INSULT, Label.HATE)
 ABUSE = (PROFANITY, INSULT, Label.HATE)
 CLEAN_WEIGHT = 0.5
 """Of texts that nobody labelled, from collections that are clean on the whole."""
+
+NOBODY_WEIGHT = 0.25
+"""How much it counts that one of our own curses at nobody is no insult."""
 
 SWEARING = re.compile(
     "새끼|[씨시]발|존나|좆|병신|지랄|썅|쌍누|닥쳐|염병|호로|싸가지|쳐먹|죽여|꼬라|무뇌|대가리|이것들아"
@@ -177,8 +181,8 @@ def written(path: Path) -> Iterator[Example]:
     """Our own lines: `text⇥labels⇥…`, labels comma separated, none or `-` for a harmless line.
 
     An abusive line says only that one of its labels holds: which word is whose label, each source
-    sees its own way, and lines that we wrote must not overrule those that many people judged. The
-    folder names the source.
+    sees its own way, and lines that we wrote must not overrule those that many people judged. But
+    a curse at nobody, with the one label `profanity`, is no insult. The folder names the source.
     """
     for line in _lines(path):
         text, *rest = (part.strip() for part in line.split("\t"))
@@ -187,25 +191,34 @@ def written(path: Path) -> Iterator[Example]:
             continue
         if names:
             labels = tuple(label for label in LABELS if label in names)
-            yield some_of(labels, text, path.parent.name, 1.0, 1.0)
+            facts = [(INSULT, 0.0, NOBODY_WEIGHT)] if labels == (PROFANITY,) else []
+            yield Example(text, path.parent.name, *known(*facts), labels, 1.0, 1.0)
         else:
             yield harmless(text, path.parent.name, 1.0)
 
 
-def first_column(path: Path) -> Iterator[str]:
+Unlabelled = tuple[str, float]
+"""A text of which no source says whether it abuses, and its stars: 1 for a good review, 0 for a bad
+one, NaN for what lies between or is no review."""
+
+GOOD, BAD = 9, 4
+"""Of ten stars, so many and more, or so many and fewer."""
+
+
+def first_column(path: Path) -> Iterator[Unlabelled]:
     """Text lines, unlabelled."""
     for line in _lines(path):
-        yield line.partition("\t")[0].strip()
+        yield line.partition("\t")[0].strip(), math.nan
 
 
-def second_column(path: Path) -> Iterator[str]:
+def second_column(path: Path) -> Iterator[Unlabelled]:
     """`id⇥text⇥…`, unlabelled."""
     for line in _lines(path):
-        yield line.partition("\t")[2].partition("\t")[0].strip()
+        yield line.partition("\t")[2].partition("\t")[0].strip(), math.nan
 
 
-def reviews(path: Path) -> Iterator[str]:
-    """NSMC: `text⇥rating` (zstd) as in the local copy, or the source's own `id⇥text⇥label`."""
+def reviews(path: Path) -> Iterator[Unlabelled]:
+    """NSMC: `text⇥rating` (zstd), 1 to 10, or the source's own `id⇥text⇥label`, 0 or 1."""
     with path.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)
@@ -214,7 +227,18 @@ def reviews(path: Path) -> Iterator[str]:
         with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 fields = line.rstrip("\r\n").split("\t")
-                yield fields[1 if len(fields) == 3 else 0].strip()
+                whole = len(fields) == 3
+                yield fields[1 if whole else 0].strip(), _stars(fields[-1], whole=whole)
+
+
+def _stars(rating: str, *, whole: bool) -> float:
+    """`whole`: it is 0 or 1 already."""
+    if not rating.strip().isdigit():
+        return math.nan
+    value = int(rating)
+    if whole:
+        return float(value > 0)
+    return 1.0 if value >= GOOD else 0.0 if value <= BAD else math.nan
 
 
 LABELLED: dict[str, Callable[[Path], Iterator[Example]]] = {
@@ -231,7 +255,7 @@ LABELLED: dict[str, Callable[[Path], Iterator[Example]]] = {
     "3i4k/fci.txt": utterances,
 }
 
-UNLABELLED: dict[str, Callable[[Path], Iterator[str]]] = {
+UNLABELLED: dict[str, Callable[[Path], Iterator[Unlabelled]]] = {
     "beep/unlabeled_comments_5.txt": first_column,
     "kote/val.tsv": second_column,
     "kote/test.tsv": second_column,

@@ -1,14 +1,16 @@
-"""The whole recipe, from labelled and unlabelled texts to a network: teachers, then the student.
+"""The whole recipe: pretraining, teachers, then the student.
 
-A network trained from scratch on these data overfits after two epochs. So teachers are trained for
-just that long, and the one that ships learns from the labels and from what they and the linear
-floor say together, also of texts without labels: more text, and softer answers than noisy labels.
+A network trained on the labels alone overfits after an epoch or two. So every network is pretrained
+on texts without labels, teachers see the labels just once, and the one that ships learns from the
+labels and from what the teachers and the linear floor say together, also of texts without labels:
+more text, and softer answers than noisy labels.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
@@ -29,6 +32,7 @@ from train.batches import Encodings, encode, fitting
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
+from train.pretrain import PretrainConfig, pretrain
 from train.teachers import TeachersConfig, teach
 from train.vocabulary import build_vocabulary
 from train.wide import WideConfig, widen
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from train.data import Dataset
     from train.fit import Supervision
     from train.mixture import Mixture
+    from train.readers import Unlabelled
 
 LEXICON = Path(__file__).parent / "positives" / "lexicon.tsv"
 """Our own abusive expressions and their labels, for insertion into harmless lines."""
@@ -67,10 +72,13 @@ class Recipe:
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
     taken at random there is hardly any abuse for a teacher to speak of."""
+    pretraining: PretrainConfig = field(default_factory=PretrainConfig)
     teachers: TeachersConfig = field(default_factory=TeachersConfig)
-    hidden: int = 96
+    dim: int = 64
+    hidden: int = 112
+    dropout: float = 0.1
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=3, teacher_share=0.6))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=4, teacher_share=0.85))
     wide: WideConfig | None = field(default_factory=WideConfig)
     """What of a linear model is added to the wide path at the end; None for nothing."""
     checkpoint_fit: FitConfig = field(
@@ -83,7 +91,9 @@ SMOKE = Recipe(
     min_count=1,
     unlabelled=50,
     candidates=200,
-    teachers=TeachersConfig(fit=FitConfig(epochs=1), crossed=True, honest=True),
+    pretraining=PretrainConfig(batch_tokens=2_048),
+    teachers=TeachersConfig(dim=32, hidden=32),
+    dim=32,
     hidden=32,
     mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
     fit=FitConfig(epochs=3),
@@ -137,7 +147,7 @@ class Network:
 
 def train(
     dataset: Dataset,
-    unlabelled: Iterable[str],
+    unlabelled: Sequence[Unlabelled],
     *,
     recipe: Recipe,
     seed: int,
@@ -146,7 +156,7 @@ def train(
     """Train the small network."""
     linear = floor.fit(dataset, dataset.rows("train"))
     progress("the linear floor")
-    texts = _pick(unlabelled, linear, recipe, seed)
+    texts = _pick((text for text, _ in unlabelled), linear, recipe, seed)
     mixture = mix(
         dataset,
         expressions=expressions(),
@@ -159,18 +169,34 @@ def train(
     vocabulary = _vocabulary(dataset, mixture, supervision, recipe)
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
+    large, small = (
+        pretrained(
+            GounmalConfig(vocab_size=len(vocabulary), dim=dim, hidden=hidden, dropout=dropout),
+            dataset,
+            unlabelled,
+            vocabulary,
+            recipe=recipe,
+            seed=seed,
+            progress=progress,
+        )
+        for dim, hidden, dropout in (
+            (recipe.teachers.dim, recipe.teachers.hidden, recipe.teachers.dropout),
+            (recipe.dim, recipe.hidden, recipe.dropout),
+        )
+    )
     teacher = teach(
         dataset,
         mixture,
         encodings,
         supervision,
-        network=partial(_small, recipe, vocabulary),
+        network=partial(deepcopy, large),
+        linear=linear,
         config=recipe.teachers,
         seed=seed + 1,
         progress=progress,
     )
     student = fit(
-        _small(recipe, vocabulary),
+        small,
         encodings,
         replace(supervision, teacher=teacher),
         config=recipe.fit,
@@ -182,6 +208,39 @@ def train(
         network = widened(network, dataset, recipe.wide, max_tokens=recipe.max_tokens, seed=seed)
         progress("the linear model is in the wide path")
     return network
+
+
+def pretrained(  # noqa: PLR0913  (keyword-only settings)
+    config: GounmalConfig,
+    dataset: Dataset,
+    unlabelled: Sequence[Unlabelled],
+    vocabulary: Vocabulary,
+    *,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+) -> GounmalModel:
+    """A network of these sizes that has seen texts and no label, and nothing of dev or test."""
+    gentle = deepcopy(config)
+    gentle.dropout = recipe.pretraining.dropout
+    gentle.feature_dropout = recipe.pretraining.feature_dropout
+    torch.manual_seed(seed)  # a network is drawn before it is trained
+    model = GounmalModel(gentle)
+    labelled = [(dataset.texts[row], np.nan) for row in dataset.rows("train").tolist()]
+    texts, stars = zip(*unlabelled, *labelled, strict=True)
+    pretrain(
+        model,
+        texts,
+        np.asarray(stars, np.float32),
+        vocabulary,
+        config=recipe.pretraining,
+        max_tokens=recipe.max_tokens,
+        seed=seed,
+        progress=lambda line: progress(f"pretraining, {config.hidden} wide: {line}"),
+    )
+    begun = GounmalModel(config)
+    begun.load_state_dict(model.state_dict())
+    return begun
 
 
 def widened(
@@ -258,10 +317,6 @@ def expressions(path: Path = LEXICON) -> list[tuple[str, tuple[Label, ...]]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return [(row["text"], tuple(map(Label, row["labels"].split(",")))) for row in rows]
-
-
-def _small(recipe: Recipe, vocabulary: Vocabulary) -> GounmalModel:
-    return GounmalModel(GounmalConfig(vocab_size=len(vocabulary), hidden=recipe.hidden))
 
 
 def _pick(texts: Iterable[str], linear: floor.Linear, recipe: Recipe, seed: int) -> list[str]:

@@ -1,8 +1,8 @@
-"""Networks and linear models that tell the student what they think of each text.
+"""Networks and a linear model that tell the student what they think of each text.
 
-A teacher repeats the labels of the texts that it was trained on, noise and all. Crossed, each of a
-few is not shown one part of the sources' texts, and speaks of that part (cross-fitting): tried, and
-not what ships (docs/experiments.md).
+A teacher is never served, so it may be larger. Teachers err alike where they were shown the same:
+one of them sees nothing that we wrote, since our own lines bend the order of the sources' texts,
+and says nothing of it, since whoever has not seen a look-alike takes it for abuse.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy.special import expit, logit
 
-from train import floor
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES
 
@@ -28,24 +26,22 @@ if TYPE_CHECKING:
     from train.batches import Encodings
     from train.data import Dataset
     from train.fit import Supervision
+    from train.floor import Linear
     from train.mixture import Mixture
-
-ALL_SEE = -1
-"""Instead of a part: texts that every teacher is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class TeachersConfig:
     """How many there are, and how they are trained."""
 
-    count: int = 2
-    crossed: bool = False
-    """Is each of them not shown one part of the sources' texts, of which it then speaks alone?"""
-    honest: bool = False
-    """Of a disguised copy, or of a line with a look-alike in it, is the honest line spoken of?"""
-    linear_share: float = 0.4
-    """How much of what is said comes from linear models, which err differently."""
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=2))
+    shown_ours: tuple[bool, ...] = (True, False)
+    """Of each teacher: is it shown what we wrote?"""
+    linear_share: float = 0.3
+    """How much of what is said comes from the linear model, which errs differently."""
+    dim: int = 96
+    hidden: int = 176
+    dropout: float = 0.2
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=1))
 
 
 def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
@@ -55,6 +51,7 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
     supervision: Supervision,
     *,
     network: Callable[[], nn.Module],
+    linear: Linear,
     config: TeachersConfig,
     seed: int,
     progress: Callable[[str], None],
@@ -66,72 +63,56 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
         mixture: the `n` texts of a training run.
         encodings: of them.
         supervision: what is known of them.
-        network: makes one that is not trained.
+        network: makes one to train.
+        linear: fitted on the dataset.
         config: the settings.
         seed: of everything random.
         progress: called with a line now and then.
     """
-    parts = parts_of(dataset, config.count if config.crossed else 0)
-    part_of_text = np.append(parts, ALL_SEE)[mixture.origin]
+    ours = written(dataset, mixture)
     labelled = np.asarray([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
-    train = dataset.rows("train")
     voices = []
-    linear = None
-    for part in range(config.count):
-        shown = np.flatnonzero(labelled & (part_of_text != part))
-        torch.manual_seed(seed + part)
+    for number, shown_ours in enumerate(config.shown_ours):
+        shown = np.flatnonzero(labelled & (shown_ours | ~ours))
         teacher = fit(
             network(),
             encodings.of(shown),
             supervision.of(shown),
             config=config.fit,
-            seed=seed + part,
-            progress=partial(_named, progress, part),
+            seed=seed + number,
+            progress=partial(_named, progress, number),
         )
-        if linear is None or config.crossed:
-            linear = floor.fit(dataset, train[parts[train] != part])
-        said = logit(np.clip(linear.scores(mixture.texts), 1e-6, 1 - 1e-6))
-        voices.append(_mean(said, logits_of(teacher, encodings), config.linear_share))
-    said = heard(mixture, parts, voices, honest=config.honest)
-    return np.asarray(expit(said), np.float32)
+        voices.append(logits_of(teacher, encodings))
+    said = heard(voices, ours, config.shown_ours)
+    floor = logit(np.clip(linear.scores(mixture.texts), 1e-6, 1 - 1e-6))
+    share = config.linear_share
+    return np.asarray(expit(share * floor + (1 - share) * said), np.float32)
 
 
-def parts_of(dataset: Dataset, count: int) -> NDArray[np.int64]:
-    """Which teacher is not shown a text: int64[n], near-duplicates the same.
-
-    `ALL_SEE` for our own lines: their labels are no noise, and whoever has not seen a look-alike
-    takes it for abuse. For every text, where `count` is 0.
-    """
+def written(dataset: Dataset, mixture: Mixture) -> NDArray[np.bool_]:
+    """Which texts of a mixture are our own, or have something of our own put into them: bool[n]."""
     own = np.asarray([source in WRITTEN_SOURCES for source in dataset.source])
-    return np.where(own | (count == 0), ALL_SEE, dataset.group % max(count, 1))
+    origin = np.asarray(mixture.origin)
+    found = (origin >= 0) & own[origin]
+    found[[*mixture.labels, *mixture.decoys]] = True
+    return np.asarray(found)
 
 
 def heard(
-    mixture: Mixture,
-    parts: NDArray[np.int64],
-    voices: Sequence[NDArray[np.float32]],
-    *,
-    honest: bool,
+    voices: Sequence[NDArray[np.float32]], ours: NDArray[np.bool_], shown_ours: Sequence[bool]
 ) -> NDArray[np.float32]:
-    """Which teacher is listened to: float32[n, labels] logits.
+    """The mean of whom a text's kind was shown to: float32[n, labels] logits.
 
-    Of a text that one of them was not shown, that one; of any other, all of them.
+    Args:
+        voices: of each teacher, float32[n, labels].
+        ours: bool[n], which texts are our own.
+        shown_ours: of each teacher: has it seen such texts? At least one has.
     """
     every = np.stack(voices)
     said = every.mean(axis=0)
-    first: dict[int, int] = {}
-    for i, row in enumerate(mixture.origin):
-        if row >= 0:
-            about = every[:, first.setdefault(row, i) if honest else i]
-            said[i] = about.mean(axis=0) if parts[row] == ALL_SEE else about[parts[row]]
+    said[ours] = every[list(shown_ours)][:, ours].mean(axis=0)
     return np.asarray(said, np.float32)
 
 
-def _named(progress: Callable[[str], None], part: int, line: str) -> None:
-    progress(f"teacher {part + 1}: {line}")
-
-
-def _mean(
-    linear: NDArray[np.float32], network: NDArray[np.float32], share: float
-) -> NDArray[np.float32]:
-    return np.asarray(share * linear + (1 - share) * network, np.float32)
+def _named(progress: Callable[[str], None], number: int, line: str) -> None:
+    progress(f"teacher {number + 1}: {line}")

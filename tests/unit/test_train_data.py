@@ -89,9 +89,10 @@ def test_smoke_data_has_every_source_and_every_label():
     assert (train == 0).any(axis=0).all()
     for split in ("train", "dev", "test"):
         assert len(found.rows(split))
-    texts = list(unlabelled(SMOKE, check=False))
+    texts, stars = zip(*unlabelled(SMOKE, check=False), strict=True)
     assert len(texts) > 50
     assert all(texts)
+    assert {0.0, 1.0} <= set(stars)
 
 
 def test_loading_twice_gives_the_same():

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import zstandard
 
@@ -129,16 +130,27 @@ def test_own_harmless_lines_deny_all_and_abusive_ones_say_some(file):
     assert facts(age) == facts(both) == {}
 
 
-def test_reviews_are_read_compressed_and_plain(file):
-    lines = "좋아요\t10\n별로\t2\n"
+def test_a_curse_of_our_own_at_nobody_is_no_insult(file):
+    [curse] = readers.written(file("text\tlabels\nㅅㅂ 품절\tprofanity\n", "lines.tsv"))
+    assert curse.any_of == (PROFANITY,)
+    assert facts(curse) == {INSULT: 0}
+
+
+def test_reviews_are_read_compressed_and_plain_with_their_stars(file):
+    lines = "좋아요\t10\n별로\t2\n그저\t6\n"
     packed = file(zstandard.ZstdCompressor().compress(lines.encode()), "reviews.tsv.zst")
-    assert list(readers.reviews(packed)) == ["좋아요", "별로"]
-    plain = file("id\tdocument\tlabel\n1\t좋아요\t1\n", "ratings.txt")
-    assert list(readers.reviews(plain)) == ["document", "좋아요"]
+    texts, stars = zip(*readers.reviews(packed), strict=True)
+    assert texts == ("좋아요", "별로", "그저")
+    np.testing.assert_array_equal(stars, (1, 0, np.nan))
+    plain = file("id\tdocument\tlabel\n1\t좋아요\t1\n2\t별로\t0\n", "ratings.txt")
+    texts, stars = zip(*readers.reviews(plain), strict=True)
+    assert texts == ("document", "좋아요", "별로")
+    np.testing.assert_array_equal(stars, (np.nan, 1, 0))
 
 
 def test_kote_text_is_the_second_column(file):
-    assert list(readers.second_column(file("12\t가 나\t1,2\n13\n"))) == ["가 나", ""]
+    texts, _ = zip(*readers.second_column(file("12\t가 나\t1,2\n13\n")), strict=True)
+    assert texts == ("가 나", "")
 
 
 @pytest.mark.parametrize("reader", [*readers.LABELLED.values(), *readers.UNLABELLED.values()])

@@ -9,59 +9,32 @@ from gounmal.schema import LABELS, Label
 from train.data import build
 from train.example import Example, harmless, known
 from train.mixture import Mixture
-from train.teachers import ALL_SEE, heard, parts_of
-
-COUNT = 3
+from train.teachers import heard, written
 
 
 @pytest.fixture(scope="module")
 def dataset():
     rude = known((Label.PROFANITY, 1.0, 1.0))
-    examples = [
-        Example(f"{word} 또 늦었네 {i}", "a", *rude) for i, word in enumerate("가나다라마바")
-    ]
-    examples += [Example(f"가 또 늦었네 {i}!", "a", *rude) for i in range(10, 20)]
-    return build([*examples, harmless("시발점 3호", "negatives", 1.0)])
+    theirs = [Example(f"{word} 또 늦었네", "a", *rude) for word in "가나다"]
+    return build([*theirs, harmless("시발점 3호", "negatives", 1.0)])
 
 
-@pytest.fixture
-def voices():
-    """Each teacher says its own number of every text, and a hundred times the text's."""
-    rows = np.tile(100 * np.arange(6, dtype=np.float32)[:, None], (1, len(LABELS)))
-    return [rows + part for part in range(COUNT)]
+def test_ours_is_what_we_wrote_its_copies_and_what_it_was_put_into(dataset):
+    own = dataset.source.index("negatives")
+    mixture = Mixture(
+        texts=["theirs", "ours", "a copy of ours", "with a look-alike", "inserted", "unlabelled"],
+        origin=[0, own, own, 0, -1, -1],
+        labels={4: (Label.PROFANITY,)},
+        decoys=[3],
+    )
+
+    assert written(dataset, mixture).tolist() == [False, True, True, True, True, False]
 
 
-def test_near_duplicates_are_kept_from_the_same_teacher_and_our_own_from_none(dataset):
-    parts = parts_of(dataset, COUNT)
+def test_of_what_we_wrote_only_those_speak_who_were_shown_it():
+    voices = [np.full((2, len(LABELS)), value, np.float32) for value in (1, 2, 6)]
+    ours = np.array([False, True])
 
-    assert set(parts_of(dataset, 0).tolist()) == {ALL_SEE}
-    own = [source == "negatives" for source in dataset.source]
-    assert (parts == ALL_SEE).tolist() == own
-    for group in set(dataset.group.tolist()):
-        assert len(set(parts[dataset.group == group].tolist())) == 1
+    said = heard(voices, ours, (True, True, False))
 
-
-def test_of_a_text_speaks_who_was_not_shown_it(voices):
-    mixture = Mixture(texts=["a", "b", "c"], origin=[0, 1, 2])
-
-    said = heard(mixture, np.array([2, 0, 1]), [v[:3] for v in voices], honest=False)
-
-    np.testing.assert_array_equal(said[:, 0], [2, 100, 201])
-
-
-def test_of_what_all_or_none_were_shown_they_speak_together(voices):
-    mixture = Mixture(texts=["own", "unlabelled"], origin=[0, -1])
-
-    said = heard(mixture, np.array([ALL_SEE]), [v[:2] for v in voices], honest=True)
-
-    np.testing.assert_array_equal(said[:, 0], [1, 101])
-
-
-def test_of_a_copy_is_said_what_is_said_of_the_honest_line(voices):
-    mixture = Mixture(texts=["a", "ㅏ", "b", "b 시발점"], origin=[5, 5, 0, 0])
-
-    parts, spoken = np.array([1, -1, -1, -1, -1, 2]), [v[:4] for v in voices]
-
-    said = [heard(mixture, parts, spoken, honest=honest)[:, 0].tolist() for honest in (True, False)]
-
-    assert said == [[2, 2, 201, 201], [2, 102, 201, 301]]
+    assert said[:, 0].tolist() == [3, 1.5]
