@@ -65,14 +65,14 @@ class Recipe:
     """How often an n-gram of our own lines counts: each of them was written to tell something."""
     max_tokens: int = 128
     """Longer texts are cut in training (in serving they are not)."""
-    unlabelled: int = 100_000
+    unlabelled: int = 150_000
     unlabelled_length: tuple[int, int] = (3, 80)
     candidates: int = 300_000
     """Unlabelled texts, taken at random, among which the linear floor looks for telling ones."""
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
     taken at random there is hardly any abuse for a teacher to speak of."""
-    pretraining: PretrainConfig = field(default_factory=PretrainConfig)
+    pretraining: PretrainConfig = field(default_factory=lambda: PretrainConfig(epochs=2.0))
     teachers: TeachersConfig = field(default_factory=TeachersConfig)
     dim: int = 64
     hidden: int = 112
@@ -92,7 +92,7 @@ SMOKE = Recipe(
     unlabelled=50,
     candidates=200,
     pretraining=PretrainConfig(batch_tokens=2_048),
-    teachers=TeachersConfig(dim=32, hidden=32),
+    teachers=TeachersConfig(dim=32, hidden=32, pretraining=PretrainConfig(batch_tokens=2_048)),
     dim=32,
     hidden=32,
     mixture=MixtureConfig(inserted=100, decoys=50, repeats=1),
@@ -171,18 +171,18 @@ def train(
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
     large, small = (
         pretrained(
-            GounmalConfig(vocab_size=len(vocabulary), dim=dim, hidden=hidden, dropout=dropout),
+            GounmalConfig(
+                vocab_size=len(vocabulary), dim=own.dim, hidden=own.hidden, dropout=own.dropout
+            ),
             dataset,
             unlabelled,
             vocabulary,
-            recipe=recipe,
+            settings=own.pretraining,
+            max_tokens=recipe.max_tokens,
             seed=seed,
             progress=progress,
         )
-        for dim, hidden, dropout in (
-            (recipe.teachers.dim, recipe.teachers.hidden, recipe.teachers.dropout),
-            (recipe.dim, recipe.hidden, recipe.dropout),
-        )
+        for own in (recipe.teachers, recipe)
     )
     teacher = teach(
         dataset,
@@ -216,14 +216,14 @@ def pretrained(  # noqa: PLR0913  (keyword-only settings)
     unlabelled: Sequence[Unlabelled],
     vocabulary: Vocabulary,
     *,
-    recipe: Recipe,
+    settings: PretrainConfig,
+    max_tokens: int,
     seed: int,
     progress: Progress,
 ) -> GounmalModel:
     """A network of these sizes that has seen texts and no label, and nothing of dev or test."""
     gentle = deepcopy(config)
-    gentle.dropout = recipe.pretraining.dropout
-    gentle.feature_dropout = recipe.pretraining.feature_dropout
+    gentle.dropout, gentle.feature_dropout = settings.dropout, settings.feature_dropout
     torch.manual_seed(seed)  # a network is drawn before it is trained
     model = GounmalModel(gentle)
     labelled = [(dataset.texts[row], np.nan) for row in dataset.rows("train").tolist()]
@@ -233,8 +233,8 @@ def pretrained(  # noqa: PLR0913  (keyword-only settings)
         texts,
         np.asarray(stars, np.float32),
         vocabulary,
-        config=recipe.pretraining,
-        max_tokens=recipe.max_tokens,
+        config=settings,
+        max_tokens=max_tokens,
         seed=seed,
         progress=lambda line: progress(f"pretraining, {config.hidden} wide: {line}"),
     )

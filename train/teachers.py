@@ -16,6 +16,7 @@ from scipy.special import expit, logit
 
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES
+from train.pretrain import PretrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ class TeachersConfig:
     dim: int = 96
     hidden: int = 176
     dropout: float = 0.2
+    pretraining: PretrainConfig = field(default_factory=PretrainConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=1))
 
 
