@@ -23,15 +23,17 @@ SOURCES = ("kodoli", "curse", "kmhas", "beep", "kotox", "positives", "negatives"
 LEVELS = ("easy", "normal", "hard")
 
 ASKED = {
-    "KODOLI profanity": 0.875,
-    "Curse (profanity or insult)": 0.915,
-    "K-MHaS any label but insult": 0.85,
-    "K-MHaS profanity": 0.835,
-    "KOTOX easy": 0.905,
-    "KOTOX normal": 0.885,
-    "KOTOX hard": 0.865,
+    "KODOLI profanity": 0.885,
+    "Curse (profanity or insult)": 0.9,
+    "K-MHaS any label but insult": 0.86,
+    "K-MHaS profanity": 0.825,
+    "KOTOX easy": 0.9,
+    "KOTOX normal": 0.875,
+    "KOTOX hard": 0.855,
 }
-"""What acceptance asks of kept-back texts, and .005 more."""
+"""What acceptance asks of kept-back texts, moved half of the way to what is as hard on dev: there
+the linear floor is .02 better than on kept-back texts for KODOLI and for any label of K-MHaS, and
+.01 to .03 worse for the others (docs/experiments.md)."""
 
 ASKED_OF_LABELS = {Label.PROFANITY: 0.84, Label.INSULT: 0.785}
 """F1 that keeps the two apart, as their default actions are: an insult threshold so low that it

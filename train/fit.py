@@ -21,7 +21,7 @@ from gounmal.schema import LABELS
 from train.batches import Encodings, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -154,6 +154,14 @@ def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     with torch.no_grad():
         for ours, theirs in zip(average.parameters(), model.parameters(), strict=True):
             ours.lerp_(theirs, 1 - decay)
+
+
+def merged(models: Sequence[nn.Module]) -> nn.Module:
+    """The mean of their weights, which is no worse than any where all began as the same model."""
+    mean = deepcopy(models[0])
+    states = [model.state_dict() for model in models]
+    mean.load_state_dict({name: sum(s[name] for s in states) / len(states) for name in states[0]})
+    return mean
 
 
 def loss_of(

@@ -29,7 +29,7 @@ from gounmal.schema import Label
 from gounmal.text.normalize import normalize
 from train import floor
 from train.batches import Encodings, encode, fitting
-from train.fit import FitConfig, fit, logits_of
+from train.fit import FitConfig, fit, logits_of, merged
 from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
 from train.pretrain import PretrainConfig, pretrain
@@ -79,6 +79,8 @@ class Recipe:
     dropout: float = 0.1
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=4, teacher_share=0.85))
+    students: int = 2
+    """Trained in the same way from the same beginning; the mean of their weights ships."""
     wide: WideConfig | None = field(default_factory=WideConfig)
     """What of a linear model is added to the wide path at the end; None for nothing."""
     checkpoint_fit: FitConfig = field(
@@ -195,15 +197,18 @@ def train(
         seed=seed + 1,
         progress=progress,
     )
-    student = fit(
-        small,
-        encodings,
-        replace(supervision, teacher=teacher),
-        config=recipe.fit,
-        seed=seed,
-        progress=lambda line: progress(f"student: {line}"),
-    )
-    network = Network(student, vocabulary, None)
+    students = [
+        fit(
+            deepcopy(small),
+            encodings,
+            replace(supervision, teacher=teacher),
+            config=recipe.fit,
+            seed=seed + number,
+            progress=partial(_told, progress, f"student {number + 1}"),
+        )
+        for number in range(recipe.students)
+    ]
+    network = Network(merged(students), vocabulary, None)
     if recipe.wide is not None:
         network = widened(network, dataset, recipe.wide, max_tokens=recipe.max_tokens, seed=seed)
         progress("the linear model is in the wide path")
@@ -236,7 +241,7 @@ def pretrained(  # noqa: PLR0913  (keyword-only settings)
         config=settings,
         max_tokens=max_tokens,
         seed=seed,
-        progress=lambda line: progress(f"pretraining, {config.hidden} wide: {line}"),
+        progress=partial(_told, progress, f"pretraining, {config.hidden} wide"),
     )
     begun = GounmalModel(config)
     begun.load_state_dict(model.state_dict())
@@ -330,6 +335,10 @@ def _pick(texts: Iterable[str], linear: floor.Linear, recipe: Recipe, seed: int)
     order = np.argsort(-abusive, kind="stable").tolist()
     at_random = sorted(order[n_telling:])[: recipe.unlabelled - n_telling]
     return [fitting[i] for i in order[:n_telling] + at_random]
+
+
+def _told(progress: Progress, step: str, line: str) -> None:
+    progress(f"{step}: {line}")
 
 
 def _tokenised(texts: Sequence[str], encoder: TokenizerEncoder) -> Encodings:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from train.data import Dataset
 
-RESTARTS = 150
+RESTARTS = 300
 """How often the search for `balanced` and `strict` starts again."""
 
 
@@ -26,7 +26,7 @@ class Targets:
 
     balanced_chat: float = 0.0015
     """Of short clean chat lines, the share that `balanced` may flag, over all labels together."""
-    balanced_lookalikes: float = 0.045
+    balanced_lookalikes: float = 0.0325
     """The same of our own harmless lines, which were written to be mistaken."""
     strict_chat: float = 0.01
     strict_lookalikes: float = 0.15

@@ -13,7 +13,7 @@ from gounmal.schema import LABELS, Label, Mode
 from gounmal.text.normalize import normalize
 from train.batches import batches, encode, width_of
 from train.export import export
-from train.fit import FitConfig, Supervision, fit, logits_of, loss_of
+from train.fit import FitConfig, Supervision, fit, logits_of, loss_of, merged
 from train.mixture import tokens_of
 from train.model import GounmalConfig, GounmalModel
 from train.recipe import Network
@@ -211,3 +211,14 @@ def test_kept_network_is_the_same_network(network, tmp_path):
     kept = Network(*network, None)
     kept.save(tmp_path)
     np.testing.assert_array_equal(Network.load(tmp_path).logits(BAD), kept.logits(BAD))
+
+
+def test_merged_is_the_mean_of_all_weights(network):
+    model, _ = network
+    torch.manual_seed(3)
+    other = GounmalModel(model.config)
+
+    mean = merged([model, other]).state_dict()
+
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(mean[name], (value + other.state_dict()[name]) / 2)
