@@ -44,6 +44,8 @@ HERE = Path(__file__).parent
 BATCHES = (1, 8, 32)
 MAKES = (OnnxRuntime, OpenVino)
 ANY, FIXED = "any shape", "fixed shapes"
+WRONG = 0.05
+"""A difference of probabilities that no rounding explains."""
 
 Arrays = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 """Padded ids and mask: one pass through the network."""
@@ -219,12 +221,22 @@ def _sum(*parts: dict[str, float]) -> dict[str, float]:
 
 
 def _notes(results: dict[str, Any]) -> str:
-    apart = max(e["largest_difference"] for b in results["batches"] for e in b["engines"])
+    every = [e for b in results["batches"] for e in b["engines"]]
+    wrong = sorted({f"{e['engine']}, {e['shapes']}" for e in every if not _right(e)})
+    apart = max(e["largest_difference"] for e in every if _right(e))
     text = f"""Any shape: each batch is cut into groups of alike lengths, padded to their longest,
 as serving does. Fixed shapes: {", ".join(map(str, WIDTHS))} tokens, in 1, 2, 4 … messages up to the
 batch size, one compiled network for each; what is longer goes to a network for any shape. The
 engines' probabilities differ by {apart:.4f} at most."""
+    if wrong:
+        text += f" Not usable, as its answers are wrong or no numbers: {'; '.join(wrong)}."
     return fill(text, 100)
+
+
+def _right(engine: dict[str, Any]) -> bool:
+    """Are its answers those of the first engine? What is no number became null in JSON."""
+    apart = engine["largest_difference"]
+    return apart is not None and apart <= WRONG
 
 
 if __name__ == "__main__":
