@@ -1,7 +1,7 @@
 """The small network as an ONNX graph in int8, written operator by operator.
 
-What torch's exporter and ONNX Runtime's quantiser make of it says the same in one and a half times
-the time (benchmarks/engine/graphs.md). What is done otherwise here:
+What torch's exporter and ONNX Runtime's quantiser make of it says the same in 1.1 to 1.35 times the
+time (benchmarks/engine/graphs.md). What is done otherwise here:
 
 - the rows of a token's n-grams are summed by an integer product with ones, which spares turning
   each of them into floats;
