@@ -98,7 +98,7 @@ def _of_engine(results: Mapping[str, Any], scans: list[dict[str, Any]]) -> Itera
         times = scan["rows_per_s"] / pipeline["lines_per_s"]
         said = (
             f"{times:.1f} × ({scan['rows_per_s']:,} and {pipeline['lines_per_s']:,.0f} lines/s, "
-            f"torch on {pipeline['threads']} threads)"
+            f"torch on {pipeline['threads']} threads, {pipeline['weights']} weights)"
         )
         name = "scan over `transformers.pipeline(batch_size=64)`, float"
         yield Figure(name, "≥ 15 ×", "50 ×", said, times >= 15)

@@ -35,7 +35,7 @@ def scan(rows, seconds, peak):
 GOOD = {
     "scans": [scan(100_000, 5, 390), scan(1_000_000, 40, 400), scan(10_000_000, 410, 410)],
     "engine": {"distinct": 450_000, "messages_per_s": 15_000},
-    "pipeline": {"lines_per_s": 500, "threads": 2},
+    "pipeline": {"lines_per_s": 500, "threads": 2, "weights": "trained"},
     "kills": {"kills": 20, "equal": True, "lost": 0, "twice": 0},
     "killed_jobs": {"kills": 20, "equal": True, "lost": 0, "twice": 0},
     "disk": {"exit_codes": [4, -9, -9, 0], "equal": True, "lost": 0, "twice": 0},
@@ -75,7 +75,7 @@ def test_every_figure_of_the_issue_is_there_and_met():
     "other",
     [
         {"engine": {"distinct": 450_000, "messages_per_s": 20_000}},
-        {"pipeline": {"lines_per_s": 2_000, "threads": 2}},
+        {"pipeline": {"lines_per_s": 2_000, "threads": 2, "weights": "trained"}},
         {"scans": [*GOOD["scans"][:2], scan(10_000_000, 421, 410)]},
         {"scans": [*GOOD["scans"][:2], scan(10_000_000, 410, 450)]},
         {"kills": GOOD["kills"] | {"equal": False}},
