@@ -75,7 +75,7 @@ bench: $(DEV_ENV)/.ready  ## compare engines, and the model with filters, on DAT
 bench-online: $(SERVE_ENV)/.ready $(DEV_ENV)/.ready  ## compare ways to serve, on two idle cores (40 min; installs 5 GB)
 	OMP_NUM_THREADS=1 $(DEV)/python -m benchmarks.online.compare
 
-bench-batch: $(DEV_ENV)/.ready  ## scans and jobs at scale, on an idle machine (25 min)
+bench-batch: $(DEV_ENV)/.ready  ## scans and jobs at scale, on an idle machine (15 min)
 	$(DEV)/python -m benchmarks.batch.suite
 
 bento: $(SERVE_ENV)/.ready  ## build the Bento with its model in it

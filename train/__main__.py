@@ -19,7 +19,8 @@ from gounmal.errors import GounmalError
 from train import tables
 from train.data import load, unlabelled
 from train.form import GRID, SMOKE_GRID, formed
-from train.recipe import SMOKE, Network, Recipe, fine_tune, train, widened
+from train.network import Network
+from train.recipe import SMOKE, Recipe, fine_tune, train, widened
 from train.release import Origin, release
 from train.sources import SourceError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,27 @@ class Dataset:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split: `train`, `dev` or `test`."""
         return np.flatnonzero(self.split == splits.SPLITS.index(split))
+
+    def part(self, split: str) -> Dataset:
+        """The texts of one split alone, numbered anew."""
+        rows = self.rows(split)
+        number = np.full(len(self.texts), -1)
+        number[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(number[self.row] >= 0)
+        return replace(
+            self,
+            texts=[self.texts[i] for i in rows.tolist()],
+            targets=self.targets[rows],
+            weights=self.weights[rows],
+            any_of=self.any_of[rows],
+            any_value=self.any_value[rows],
+            any_weight=self.any_weight[rows],
+            source=[self.source[i] for i in rows.tolist()],
+            group=self.group[rows],
+            split=self.split[rows],
+            examples=[self.examples[j] for j in kept.tolist()],
+            row=number[self.row[kept]],
+        )
 
     def examples_of(self, split: str, *sources: str) -> list[Example]:
         """Labels of a split as these sources gave them (a folder covers its parts)."""

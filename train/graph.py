@@ -273,7 +273,8 @@ class _Network(_Graph):
         mean = self.one("Div", self.summed(self.one("Mul", x, "mask")), length)
         peak = self.one("ReduceMax", self.one("Add", x, padding), axes=[1], keepdims=0)
         # One row a message, told as one token: OpenVINO misreads a product without that axis.
-        both = self.one("Unsqueeze", self.one("Concat", mean, peak, axis=-1), self.integers(1))
+        message = self.one("Concat", mean, peak, axis=-1)
+        both = self.one("Unsqueeze", message, self.integers(1))
         whole = self._linear("head.whole", self._quantized("head.whole", both))
         whole = self.one("Gelu", self.one("Squeeze", whole, self.integers(1)), domain=RUNTIME)
         whole = self._dense("head.out", whole)
@@ -281,9 +282,19 @@ class _Network(_Graph):
         linear = self.one("Div", linear, self.one("Sqrt", length))
         logits = self.one("Add", self.one("Add", pooled, whole), linear)
         logits = self.one("Add", logits, self._form(length, known))
+        logits = self._domain(logits, message)
         shown = self.one("Sigmoid", self.one("Add", evidence, padding))
         for name, value in (("logits", logits), ("evidence", shown)):
             self.nodes.append(helper.make_node("Identity", [value], [name]))
+
+    def _domain(self, logits: str, message: str) -> str:
+        """Logits, and what a message's kind adds to them: see `train.model.Domain`."""
+        shift = self._weights["head.domain.shift"]
+        if not shift.any():
+            return logits
+        share = self.one("Softmax", self._dense("head.domain", message), axis=-1)
+        # One layer in floats more, with the logits so far in place of a bias.
+        return self.one("Gemm", share, self.constant(shift), logits, transB=1)
 
     def _form(self, length: str, known: str) -> str:
         """What a message's form adds; of length by a table: past so many tokens it is the same."""

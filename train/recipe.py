@@ -19,28 +19,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from gounmal.model.classifier import TokenizerEncoder
 from gounmal.model.encoder import Vocabulary
 from gounmal.schema import Label
-from gounmal.text.normalize import normalize
 from train import floor
-from train.batches import Encodings, encode, fitting
-from train.fit import FitConfig, fit, logits_of, merged
+from train.abreast import abreast
+from train.batches import encode, fitting
+from train.fit import FitConfig, fit, merged
 from train.mixture import WRITTEN_SOURCES, MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
+from train.network import Network, tokenised
 from train.pretrain import PretrainConfig, pretrain
 from train.teachers import TeachersConfig, teach
 from train.vocabulary import build_vocabulary
 from train.wide import WideConfig, widen
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import nn
 
+    from train.abreast import Arrays
+    from train.batches import Encodings
     from train.data import Dataset
     from train.fit import Supervision
     from train.mixture import Mixture
@@ -65,9 +66,9 @@ class Recipe:
     """How often an n-gram of our own lines counts: each of them was written to tell something."""
     max_tokens: int = 128
     """Longer texts are cut in training (in serving they are not)."""
-    unlabelled: int = 150_000
+    unlabelled: int = 250_000
     unlabelled_length: tuple[int, int] = (3, 80)
-    candidates: int = 300_000
+    candidates: int = 450_000
     """Unlabelled texts, taken at random, among which the linear floor looks for telling ones."""
     telling_share: float = 0.5
     """Of the unlabelled texts, so many are those that the floor thinks most abusive: in reviews
@@ -105,48 +106,6 @@ SMOKE = Recipe(
 """A few hundred lines, in seconds: shows that everything fits together, not that it learns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A trained network with the encoder that it was trained on."""
-
-    model: nn.Module
-    encoder: Vocabulary | TokenizerEncoder
-    max_tokens: int | None
-    """The longest sequence that it takes; None where there is no limit."""
-
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32[n, labels], not calibrated."""
-        return logits_of(self.model, self.encode(texts))
-
-    def save(self, folder: Path) -> None:
-        """Keep the weights in float, so that a release can be repeated without training."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.model.state_dict(), folder / "network.safetensors")
-        if isinstance(self.encoder, Vocabulary):
-            np.save(folder / "vocabulary.npy", self.encoder.keys, allow_pickle=False)
-
-    @classmethod
-    def load(cls, folder: Path) -> Network:
-        """The small network that `save` kept.
-
-        Raises:
-            OSError: it is not there.
-        """
-        vocabulary = Vocabulary(np.load(folder / "vocabulary.npy", allow_pickle=False))
-        state = load_file(folder / "network.safetensors")
-        hidden = state["norm.weight"].shape[0]
-        dim = state["enter.0.weight"].shape[0]
-        model = GounmalModel(GounmalConfig(vocab_size=len(vocabulary), dim=dim, hidden=hidden))
-        model.load_state_dict(state)
-        return cls(model, vocabulary, None)
-
-    def encode(self, texts: Sequence[str]) -> Encodings:
-        """Texts as the network takes them."""
-        if isinstance(self.encoder, Vocabulary):
-            return encode(texts, self.encoder, max_tokens=4_096)
-        return _tokenised(texts, self.encoder)
-
-
 def train(
     dataset: Dataset,
     unlabelled: Sequence[Unlabelled],
@@ -171,21 +130,7 @@ def train(
     vocabulary = _vocabulary(dataset, mixture, supervision, recipe)
     encodings = encode(mixture.texts, vocabulary, max_tokens=recipe.max_tokens)
     progress(f"{len(vocabulary):,} n-grams, {len(encodings.ids):,} tokens")
-    large, small = (
-        pretrained(
-            GounmalConfig(
-                vocab_size=len(vocabulary), dim=own.dim, hidden=own.hidden, dropout=own.dropout
-            ),
-            dataset,
-            unlabelled,
-            vocabulary,
-            settings=own.pretraining,
-            max_tokens=recipe.max_tokens,
-            seed=seed,
-            progress=progress,
-        )
-        for own in (recipe.teachers, recipe)
-    )
+    large, small = _pretrained(dataset, unlabelled, vocabulary, recipe, seed, progress)
     teacher = teach(
         dataset,
         mixture,
@@ -197,17 +142,12 @@ def train(
         seed=seed + 1,
         progress=progress,
     )
-    students = [
-        fit(
-            deepcopy(small),
-            encodings,
-            replace(supervision, teacher=teacher),
-            config=recipe.fit,
-            seed=seed + number,
-            progress=partial(_told, progress, f"student {number + 1}"),
-        )
+    told = replace(supervision, teacher=teacher)
+    jobs = [
+        partial(_student, small, encodings, told, recipe.fit, seed, number, progress)
         for number in range(recipe.students)
     ]
+    students = [_with(small, weights) for weights in abreast(jobs)]
     network = Network(merged(students), vocabulary, None)
     if recipe.wide is not None:
         network = widened(network, dataset, recipe.wide, max_tokens=recipe.max_tokens, seed=seed)
@@ -215,37 +155,93 @@ def train(
     return network
 
 
-def pretrained(  # noqa: PLR0913  (keyword-only settings)
-    config: GounmalConfig,
+def _pretrained(  # noqa: PLR0913, PLR0917  (what a recipe is carried out with)
     dataset: Dataset,
     unlabelled: Sequence[Unlabelled],
     vocabulary: Vocabulary,
-    *,
-    settings: PretrainConfig,
-    max_tokens: int,
+    recipe: Recipe,
     seed: int,
     progress: Progress,
-) -> GounmalModel:
-    """A network of these sizes that has seen texts and no label, and nothing of dev or test."""
-    gentle = deepcopy(config)
-    gentle.dropout, gentle.feature_dropout = settings.dropout, settings.feature_dropout
-    torch.manual_seed(seed)  # a network is drawn before it is trained
-    model = GounmalModel(gentle)
+) -> list[GounmalModel]:
+    """A teacher and a student, the same for each of them, that have seen texts and no label.
+
+    They have seen nothing of dev or test.
+    """
     labelled = [(dataset.texts[row], np.nan) for row in dataset.rows("train").tolist()]
     texts, stars = zip(*unlabelled, *labelled, strict=True)
-    pretrain(
-        model,
-        texts,
-        np.asarray(stars, np.float32),
-        vocabulary,
-        config=settings,
-        max_tokens=max_tokens,
-        seed=seed,
-        progress=partial(_told, progress, f"pretraining, {config.hidden} wide"),
+    ratings = np.asarray(stars, np.float32)
+
+    def job(own: TeachersConfig | Recipe) -> Arrays:
+        settings = own.pretraining
+        torch.manual_seed(seed)  # a network is drawn before it is trained
+        model = _drawn(own, vocabulary, settings.dropout, settings.feature_dropout)
+        pretrain(
+            model,
+            texts,
+            ratings,
+            vocabulary,
+            config=settings,
+            max_tokens=recipe.max_tokens,
+            seed=seed,
+            progress=partial(_told, progress, f"pretraining, {own.hidden} wide"),
+        )
+        return _weights(model)
+
+    both: tuple[TeachersConfig | Recipe, ...] = (recipe.teachers, recipe)
+    found = abreast([partial(job, own) for own in both])
+    return [
+        _with(_drawn(own, vocabulary, own.dropout), weights)
+        for own, weights in zip(both, found, strict=True)
+    ]
+
+
+def _drawn(
+    own: TeachersConfig | Recipe,
+    vocabulary: Vocabulary,
+    dropout: float,
+    feature_dropout: float = GounmalConfig().feature_dropout,
+) -> GounmalModel:
+    return GounmalModel(
+        GounmalConfig(
+            vocab_size=len(vocabulary),
+            dim=own.dim,
+            hidden=own.hidden,
+            dropout=dropout,
+            feature_dropout=feature_dropout,
+        )
     )
-    begun = GounmalModel(config)
-    begun.load_state_dict(model.state_dict())
-    return begun
+
+
+def _student(  # noqa: PLR0913, PLR0917  (what it is trained with)
+    begun: GounmalModel,
+    encodings: Encodings,
+    supervision: Supervision,
+    config: FitConfig,
+    seed: int,
+    number: int,
+    progress: Progress,
+) -> Arrays:
+    return _weights(
+        fit(
+            deepcopy(begun),
+            encodings,
+            supervision,
+            config=config,
+            seed=seed + number,
+            progress=partial(_told, progress, f"student {number + 1}"),
+        )
+    )
+
+
+def _weights(model: nn.Module) -> Arrays:
+    return {name: value.numpy() for name, value in model.state_dict().items()}
+
+
+def _with(model: GounmalModel, weights: Arrays) -> GounmalModel:
+    """A copy with these weights."""
+    copy = deepcopy(model)
+    copy.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return copy
 
 
 def widened(
@@ -308,7 +304,7 @@ def fine_tune(
     mixture.spans.clear()  # they are counted in characters; these tokens are longer
     trained = fit(
         model,
-        _tokenised(mixture.texts, encoder),
+        tokenised(mixture.texts, encoder),
         mixture.supervision(dataset, None),
         config=recipe.checkpoint_fit,
         seed=seed,
@@ -339,9 +335,3 @@ def _pick(texts: Iterable[str], linear: floor.Linear, recipe: Recipe, seed: int)
 
 def _told(progress: Progress, step: str, line: str) -> None:
     progress(f"{step}: {line}")
-
-
-def _tokenised(texts: Sequence[str], encoder: TokenizerEncoder) -> Encodings:
-    encoded = encoder.encode([normalize(text) for text in texts])
-    starts = np.cumsum(encoded.lengths) - encoded.lengths
-    return Encodings(encoded.ids, starts, encoded.lengths)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from train.calibrate import Calibration
     from train.data import Dataset
     from train.evaluate import Scorer
-    from train.recipe import Network
+    from train.network import Network
 
 WEIGHTS = ("model.onnx", "vocabulary.npy", "tokenizer.json")
 EPSILON = 1e-7

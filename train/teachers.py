@@ -1,8 +1,8 @@
 """Networks and a linear model that tell the student what they think of each text.
 
 A teacher is never served, so it may be larger. Teachers err alike where they were shown the same:
-one of them sees nothing that we wrote, since our own lines bend the order of the sources' texts,
-and says nothing of it, since whoever has not seen a look-alike takes it for abuse.
+most of them see nothing that we wrote, since our own lines bend the order of the sources' texts,
+and say nothing of it, since whoever has not seen a look-alike takes it for abuse.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, logit
 
+from train.abreast import abreast
 from train.fit import FitConfig, fit, logits_of
 from train.mixture import WRITTEN_SOURCES
 from train.pretrain import PretrainConfig
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from train.abreast import Arrays
     from train.batches import Encodings
     from train.data import Dataset
     from train.fit import Supervision
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 class TeachersConfig:
     """How many there are, and how they are trained."""
 
-    shown_ours: tuple[bool, ...] = (True, False)
+    shown_ours: tuple[bool, ...] = (True, False, False)
     """Of each teacher: is it shown what we wrote?"""
     linear_share: float = 0.3
     """How much of what is said comes from the linear model, which errs differently."""
@@ -73,9 +75,9 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
     """
     ours = written(dataset, mixture)
     labelled = np.asarray([o >= 0 or i in mixture.labels for i, o in enumerate(mixture.origin)])
-    voices = []
-    for number, shown_ours in enumerate(config.shown_ours):
-        shown = np.flatnonzero(labelled & (shown_ours | ~ours))
+
+    def voice(number: int) -> Arrays:
+        shown = np.flatnonzero(labelled & (config.shown_ours[number] | ~ours))
         teacher = fit(
             network(),
             encodings.of(shown),
@@ -84,8 +86,10 @@ def teach(  # noqa: PLR0913  (all that is known of the texts, and the settings)
             seed=seed + number,
             progress=partial(_named, progress, number),
         )
-        voices.append(logits_of(teacher, encodings))
-    said = heard(voices, ours, config.shown_ours)
+        return {"logits": logits_of(teacher, encodings)}
+
+    voices = abreast([partial(voice, number) for number in range(len(config.shown_ours))])
+    said = heard([one["logits"] for one in voices], ours, config.shown_ours)
     floor = logit(np.clip(linear.scores(mixture.texts), 1e-6, 1 - 1e-6))
     share = config.linear_share
     return np.asarray(expit(share * floor + (1 - share) * said), np.float32)

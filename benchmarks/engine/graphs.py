@@ -32,7 +32,7 @@ from train import graph
 from train.batches import encode
 from train.export import traced
 from train.facts import machine
-from train.recipe import Network
+from train.network import Network
 from train.tables import table
 
 if TYPE_CHECKING:

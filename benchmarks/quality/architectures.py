@@ -44,7 +44,8 @@ from train.export import export
 from train.fit import FitConfig, fit
 from train.mixture import MixtureConfig, mix
 from train.model import CheckpointModel, GounmalConfig, GounmalModel
-from train.recipe import Network, expressions
+from train.network import Network
+from train.recipe import expressions
 from train.tables import number, table
 from train.vocabulary import build_vocabulary
 

@@ -31,7 +31,7 @@ from train.batches import WIDTHS, fitting, width_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from train.recipe import Network
+    from train.network import Network
 
 pytestmark = pytest.mark.slow
 

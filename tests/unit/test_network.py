@@ -16,7 +16,7 @@ from train.export import export
 from train.fit import FitConfig, Supervision, fit, logits_of, loss_of, merged
 from train.mixture import tokens_of
 from train.model import GounmalConfig, GounmalModel
-from train.recipe import Network
+from train.network import Network
 from train.vocabulary import build_vocabulary
 
 BAD = ["바보야", "이 바보", "바보 멍청이", "멍청이 같은", "저 멍청이"]
@@ -47,6 +47,11 @@ def network():
     fitted = fit(model, encodings, supervision(), config=CONFIG)
     assert not fitted.form.weight.any()  # training leaves it alone
     fitted.form.weight.uniform_(-0.5, 0.5)
+    domain = fitted.head.domain
+    assert not any(buffer.any() for buffer in domain.buffers())  # the same
+    domain.weight.normal_()
+    domain.bias.normal_()
+    domain.shift.uniform_(-0.5, 0.5)
     return fitted, vocabulary
 
 

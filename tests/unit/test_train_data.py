@@ -62,6 +62,18 @@ def test_repeats_in_malicious_are_dropped_for_whoever_says_more():
     assert [e.source for e in found.examples] == ["kodoli"]
 
 
+def test_a_part_has_the_texts_of_one_split_and_what_their_sources_said():
+    whole = load(SMOKE, check=False)
+    part = whole.part("dev")
+
+    assert part.texts == [whole.texts[i] for i in whole.rows("dev").tolist()]
+    assert part.rows("dev").tolist() == list(range(len(part.texts)))
+    assert part.examples_of("dev", "kodoli") == whole.examples_of("dev", "kodoli") != []
+    assert not part.examples_of("train", "kodoli")
+    for example, row in zip(part.examples, part.row.tolist(), strict=True):
+        assert " ".join(example.text.split()) == part.texts[row]
+
+
 def test_held_groups_are_for_development_only():
     pair = "a pair"
     found = build(

@@ -1,4 +1,4 @@
-"""What a message's form adds: measured right, found on dev, not at the price of an order."""
+"""What form and kind add: measured right, found on dev, not at the price of an order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train import form
 from train.data import load
 from train.form import _spread, _Worth, formed
 from train.model import Form, GounmalConfig, GounmalModel
-from train.recipe import Network
+from train.network import Network
 from train.vocabulary import build_vocabulary
 
 SMOKE = Path(__file__).parents[1] / "data" / "smoke"
@@ -82,6 +82,7 @@ def test_what_is_found_is_worth_more_and_the_network_is_left_alone(dataset, bias
     before, after = map(float, said[-1].split(": ")[1].split(" → "))
     assert after > before
     assert not biased.model.form.weight.any()
+    assert not any(buffer.any() for buffer in biased.model.head.domain.buffers())
     weight = found.model.form.weight
     assert weight[:, :2].sum() > 0  # the longer, the more
     for group in form.GROUPS:
@@ -98,8 +99,9 @@ def test_an_order_that_is_asked_for_is_kept():
 
 
 def test_labels_of_a_group_share_their_weights():
-    rows = _spread(np.arange(9.0).reshape(3, 3))
-    assert [int(row[0]) for row in rows] == [0, 3] + [6] * 7
+    measures = len(form.GRID)
+    rows = _spread(np.arange(3.0 * measures).reshape(3, measures))
+    assert [int(row[0]) for row in rows] == [0, measures] + [2 * measures] * 7
     assert sorted(i for group in form.GROUPS for i in group) == list(range(len(LABELS)))
 
 

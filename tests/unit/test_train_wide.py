@@ -15,7 +15,8 @@ from train.data import build
 from train.example import Example, harmless, known
 from train.mixture import MixtureConfig, mix
 from train.model import GounmalConfig, GounmalModel
-from train.recipe import Network, widened
+from train.network import Network
+from train.recipe import widened
 from train.release import Origin
 from train.vocabulary import build_vocabulary
 from train.wide import WideConfig, fit_linear, times, widen
