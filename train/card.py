@@ -164,7 +164,7 @@ def _choices(metrics: dict[str, Any]) -> str:
     ]
     return f"""## Calibration and modes
 
-What length and unknown n-grams add to the logits of the small network, the calibration and the
+What length, unknown n-grams and the kind of text add to the small network, the calibration and the
 thresholds were chosen on the dev split. Each label is calibrated with temperature or Platt scaling,
 whichever has the lower expected calibration error across folds. The modes:
 
