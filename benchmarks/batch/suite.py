@@ -44,7 +44,7 @@ class Sizes:
     rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
     """Of the scans; the last but one is what the engine and the pipeline are held up to."""
     engine_s: float = 15
-    pipeline_lines: int = 8_000
+    pipeline_lines: int = 40_000
     kills: int = 20
     kill_rows: int = 250_000
     job_rows: int = 1_000_000

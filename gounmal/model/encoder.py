@@ -40,6 +40,7 @@ SEPARATOR = "\x1e"
 """Stands between the canonical view and the skeleton of one message."""
 
 _SLOT_BITS = 20
+_SLOT = np.uint32((1 << _SLOT_BITS) - 1)
 _PAD = 3  # boundary characters between messages: no n-gram reaches from one into the next
 _BOUNDARY = "\x02"
 
@@ -50,12 +51,11 @@ _FOLDS = (
 """Consonants, then vowels, that evasive spelling swaps for each other."""
 
 
-def _tables() -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]:
+def _tables() -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
     """The up to three jamo of each BMP code point.
 
     Returns:
-        uint64[2, 65536, 3], plain and folded, 0 for none; bool[65536, 3], which of them there are;
-        int64[65536], how many.
+        uint64[65536, 3], 0 for none; the same folded; bool[65536, 3], which of them there are.
     """
     plain = np.zeros((0x10000, 3), np.uint64)
     plain[:, 0] = np.arange(0x10000)
@@ -73,10 +73,12 @@ def _tables() -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]
     has = plain != 0
     # Boundaries count twice, so that three of them fill the longest jamo window.
     has[ord(_BOUNDARY), 1] = True
-    return np.stack((plain, fold[plain])), has, has.sum(axis=1)
+    return plain, fold[plain], has
 
 
-_JAMO, _HAS, _COUNT = _tables()
+_PLAIN, _FOLDED, _HAS = _tables()
+_COUNT = _HAS.sum(axis=1)
+_HAS_CODA = _HAS[:, 2].copy()
 
 _BASE = 0x9E3779B97F4A7C15
 _LONGEST = 6
@@ -172,22 +174,26 @@ def hash_features(sequences: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray
         shifts = np.arange(1, len(lengths) + 1) * _PAD
         tokens = np.arange(lengths.sum()) + np.repeat(shifts, lengths)
 
+    # `take` is faster than brackets.
     narrow = np.minimum(codes, 0xFFFF).astype(np.intp)
-    has = _HAS[narrow]
-    plain, folded = _JAMO[:, narrow][:, has]
-    last = (np.cumsum(_COUNT[narrow]) - 1)[tokens]
-    coda = has[tokens, 2]
+    present = np.flatnonzero(_HAS.take(narrow, axis=0))
+    plain = _PLAIN.take(narrow, axis=0).take(present)
+    folded = _FOLDED.take(narrow, axis=0).take(present)
+    last = (np.cumsum(_COUNT.take(narrow)) - 1).take(tokens)
+    coda = _HAS_CODA.take(narrow.take(tokens))
 
     # One stream of characters, jamo and folded jamo, and where in it the n-grams of each family
     # end: so all of them are hashed together, in few steps, which is what a lone message pays for.
-    stream = np.concatenate((codes, plain, folded))
+    stream = np.concatenate((codes, plain, folded), dtype=np.uint64)
     jamo = len(codes)
     ends = np.concatenate((tokens, last + jamo, last + (jamo - coda), last + (jamo + len(plain))))
-    hashes = stream[ends - _BACK]
+    hashes = stream.take(ends - _BACK)
     hashes *= _POWERS
     # The sum of the first n products is the hash of the n-gram.
-    np.add.accumulate(hashes, axis=0, out=hashes)
-    keys = hashes.reshape(_LONGEST * len(_FAMILIES), len(tokens))[_ROWS]
+    for n in range(1, _LONGEST):  # faster than numpy's own running sum
+        hashes[n] += hashes[n - 1]
+    by_family = hashes.reshape(_LONGEST * len(_FAMILIES), len(tokens))
+    keys = by_family.take(_ROWS, axis=0)
     keys += _SALTS[:, None]
     keys ^= keys >> _SHIFT
     keys *= _MIX
@@ -205,18 +211,22 @@ class Vocabulary:
 
     def __init__(self, keys: NDArray[np.uint32]) -> None:
         self.keys = keys
-        self._keys = np.concatenate((np.zeros(1, np.uint32), keys))
-        self._slots = np.zeros(1 << _SLOT_BITS, np.int32)
-        self._slots[slots(keys)] = np.arange(1, len(keys) + 1)
+        # A slot's number is the lower part of its key: beside the rest of it there is room for an
+        # id, and both are found with one look.
+        self._slots = np.zeros(1 << _SLOT_BITS, np.uint32)
+        ids = np.arange(1, len(keys) + 1, dtype=np.uint32)
+        self._slots[slots(keys)] = (keys & ~_SLOT) | ids
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def lookup(self, keys: NDArray[np.uint32]) -> NDArray[np.int32]:
         """Ids of hashed n-grams, same shape; 0 for those not kept."""
-        ids = self._slots[slots(keys)]
-        ids[self._keys[ids] != keys] = 0
-        return ids
+        found = self._slots.take(slots(keys))
+        known = (found ^ keys) <= _SLOT
+        found &= _SLOT
+        found *= known
+        return found.view(np.int32)
 
     def encode(self, texts: Sequence[Normalized]) -> Encoded:
         """Feature ids of a batch of messages."""
@@ -255,7 +265,7 @@ def spread(
 
 def slots(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The slot of the look-up table that a hashed n-gram may stand in."""
-    return keys & np.uint32((1 << _SLOT_BITS) - 1)
+    return keys & _SLOT
 
 
 def keep(keys: NDArray[np.uint32], counts: NDArray[np.int64], size: int) -> Vocabulary:

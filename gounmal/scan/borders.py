@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING
 
 from gounmal.files.lines import opened
@@ -30,7 +31,11 @@ PARTS = 64
 """Shards of a file, as long as that makes them neither too small nor too large."""
 
 ROWS = 65_536
-"""Rows of a Parquet shard: two row groups of its decisions."""
+"""Rows of a Parquet shard, at most: two row groups of its decisions."""
+
+SHARES = 4
+"""A Parquet file of several shards has a multiple of so many, all of a size: with a small one left
+over, the last worker is waited for by the others."""
 
 LOOK_LINES = 4 * MAX_RECORD_LINES
 """Lines looked at for a cut."""
@@ -50,7 +55,10 @@ def cuts(source: Input, size: int, target: int | None = None) -> list[int]:
     if source.format is Format.PARQUET:
         with opened_parquet(source.path) as file:
             rows = file.metadata.num_rows
-        return [*range(0, rows, target or ROWS), rows] if rows else [0, 0]
+        if target:
+            return [*range(0, rows, target), rows] if rows else [0, 0]
+        number = SHARES * ceil(rows / (SHARES * ROWS)) if rows > ROWS else 1
+        return [rows * i // number for i in range(number + 1)]
     target = target or min(max(size // PARTS, SMALLEST), LARGEST)
     places = [0]
     if size > target:

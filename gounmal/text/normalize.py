@@ -40,8 +40,8 @@ _MARK = re.compile(f"[{_MARKS}]")
 _MAX_MARKS = 4
 """No letter is spelled with more: what follows is decoration, and slow to put in order."""
 
-_REPEATS = re.compile(rf"([^0-9])\1{{{MAX_REPEATS},}}")
-"""Digits stay: 10000 is not 1000."""
+_REPEATS = re.compile(rf"(.)\1(?<![0-9])\1{{{MAX_REPEATS - 1},}}", re.DOTALL)
+"""Digits stay: 10000 is not 1000. Most characters are not even doubled: that is looked at first."""
 _SPACES = re.compile(r"\A +| +\Z|  +")
 
 _TO_COMPATIBILITY = str.maketrans(

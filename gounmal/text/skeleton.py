@@ -149,11 +149,12 @@ def _is_alone(text: str, at: int, step: int) -> bool:
 
 
 _SPACED = re.compile(
+    f"(?=[{HANGUL}] )(?:"  # most characters go no further
     f"(?<![{HANGUL}a-z0-9])[{HANGUL}](?: [{HANGUL}]){{2,}}(?![가-힣])"
     f"|(?<![{HANGUL}a-z0-9])[ㄱ-ㅊㅌㅍ](?: [{HANGUL}])+(?![가-힣])"
     f"|(?<![{HANGUL}a-z0-9])[가-힣] [ㄱ-ㅊㅌㅍ](?![{HANGUL}])"
     f"|(?<![가-힣])(?:{_PAIR.replace('{gap}', ' +')})(?![가-힣])"
-    f"|{_PAIR_WITHIN.replace('{gap}', ' ')}|[개씹][새색쉐섀] [끼기키]"
+    f"|{_PAIR_WITHIN.replace('{gap}', ' ')})|[개씹][새색쉐섀] [끼기키]"
 )
 
 
