@@ -117,9 +117,9 @@ class Moderator:
             InvalidPolicy: the policy file cannot be used.
         """
         from gounmal.model.classifier import Classifier  # noqa: PLC0415  (the engine loads on demand)
-        from gounmal.model.store import find  # noqa: PLC0415  (BentoML takes a second to import)
+        from gounmal.model.locate import locate  # noqa: PLC0415  (as above)
 
-        scorer = Classifier.load(find(model))
+        scorer = Classifier.load(locate(model))
         return cls(scorer, Policy.load(Path(policy)) if policy is not None else None)
 
     def moderate(self, messages: Sequence[str | Message]) -> list[Decision]:

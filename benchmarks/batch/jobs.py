@@ -21,7 +21,7 @@ from gounmal.jobs.settings import JobSettings
 from gounmal.jobs.store import JobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from benchmarks.batch.scans import Reference
@@ -33,6 +33,9 @@ LOST_AFTER = "10s"
 
 SUPERVISED = 2
 """Workers of the supervisor that is killed."""
+
+SETTLED_BEATS = 4
+"""Of a worker, after which it waits for work: some five seconds."""
 
 CORES = 2
 """On which three workers are held up to one."""
@@ -155,18 +158,23 @@ class Supervisor:
 
 @contextmanager
 def _workers(store: JobStore, count: int) -> Iterator[None]:
-    """So many workers, all of them up."""
-    before = set(store.progress.beats())
+    """So many workers that have been up for a while, as workers are."""
+    before = store.progress.beats()
     command = [sys.executable, "-m", "gounmal.jobs.worker"]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(count)]
     try:
-        _until(lambda: len(set(store.progress.beats()) | before) >= count)
+        _until(lambda: _settled(store, before) >= count)
         yield
     finally:
         for process in running:
             process.terminate()
         for process in running:
             process.wait(60)
+
+
+def _settled(store: JobStore, before: Mapping[str, int]) -> int:
+    """How many workers have counted for so long that they must be done with starting."""
+    return sum(n - before.get(one, 0) >= SETTLED_BEATS for one, n in store.progress.beats().items())
 
 
 def submit(store: JobStore, source: Path, output: Path) -> str:

@@ -3,7 +3,7 @@
     python -m benchmarks.batch.suite [--quick] [--only PART] [--model …] [--port 3750]
 
 Writes results.json and results.md beside this file; a run with --quick or --only writes to
-runs/bench-batch, since its figures are none to keep. Takes about twenty-five minutes on two cores,
+runs/bench-batch, since its figures are none to keep. Takes about fifteen minutes on two cores,
 --quick two or three. Needs what `make test` needs, PostgreSQL, and for the full disk root.
 """
 
@@ -30,7 +30,8 @@ import pyarrow.parquet as pq
 from benchmarks.batch import jobs, limit, million, online, page, scans
 from gounmal.cores import usable_cores
 from gounmal.model.classifier import ArtifactConfig
-from gounmal.model.store import SHIPPED, find
+from gounmal.model.locate import locate
+from gounmal.model.store import SHIPPED
 from train.facts import machine
 
 HERE = Path(__file__).resolve().parent
@@ -154,7 +155,7 @@ def main() -> None:
     kept = not (options.quick or options.only)
     output = options.output or (HERE if kept else UNKEPT)
     output.mkdir(parents=True, exist_ok=True)
-    model = find(options.model)
+    model = locate(options.model)
     results: dict[str, Any] = {
         "model": ArtifactConfig.read(model).tag,
         "date": datetime.now(UTC).date().isoformat(),

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 JOBS_AT_ONCE = 8
 """Of which a worker looks after; while its shards are judged, a job only waits."""
 
-POLL_S = 0.2
-"""Between looks into the queues: what a worker idles at most from one shard to the next."""
+LOOK_FOR_JOBS_S, LOOK_FOR_SHARDS_S = 0.5, 0.2
+"""Between looks into the queues: what a job waits at most to be taken, and what a worker idles at
+most from one shard to the next. Every look takes some milliseconds of processor time."""
 
 MAX_SLOTS = 1_024
 
@@ -131,11 +132,12 @@ def _launch(settings: JobSettings, executor: str) -> None:
     logging.getLogger("dbos").addFilter(_NotCancelled())
     DBOS.listen_queues([JOBS, SHARDS])
     DBOS.launch()
-    for queue, at_once in ((JOBS, JOBS_AT_ONCE), (SHARDS, 1)):
+    queues = (JOBS, JOBS_AT_ONCE, LOOK_FOR_JOBS_S), (SHARDS, 1, LOOK_FOR_SHARDS_S)
+    for queue, at_once, look_s in queues:
         DBOS.register_queue(
             queue,
             worker_concurrency=at_once,
-            polling_interval_sec=POLL_S,
+            polling_interval_sec=look_s,
             on_conflict="always_update",
         )
 

@@ -114,27 +114,23 @@ def list_models() -> list[StoredModel]:
     return sorted(models, key=lambda model: model.created, reverse=True)
 
 
-def find(model: str | Path | None = None) -> Path:
-    """The folder of a model.
+def find(tag: str | None = None) -> Path:
+    """The folder of a model in the store.
 
     Args:
-        model: an artifact folder, or a tag in the store (`name` alone means its newest version); by
-            default the newest `gounmal-ko` in the store, else the one shipped with a checkout.
+        tag: `name` alone means its newest version; by default the newest `gounmal-ko`, else the one
+            shipped with a checkout.
 
     Raises:
-        ModelNotFound: there is no such folder and no such tag.
+        ModelNotFound: there is no such tag.
     """
-    if model is not None and (isinstance(model, Path) or Path(model).is_dir()):
-        if not Path(model).is_dir():
-            raise ModelNotFound(f"{model}: no such folder: {REMEDY}")
-        return Path(model)
     try:
-        return Path(bentoml.models.get(model or DEFAULT_NAME).path)
+        return Path(bentoml.models.get(tag or DEFAULT_NAME).path)
     except (BentoMLException, ValueError) as error:  # ValueError: not of the form of a tag
-        if model is None and SHIPPED.is_dir():
+        if tag is None and SHIPPED.is_dir():
             return SHIPPED
         raise ModelNotFound(
-            f"no model {model or DEFAULT_NAME} in the Bento store: {REMEDY}"
+            f"no model {tag or DEFAULT_NAME} in the Bento store: {REMEDY}"
         ) from error
 
 

@@ -33,9 +33,9 @@ PARTS = 64
 ROWS = 65_536
 """Rows of a Parquet shard, at most: two row groups of its decisions."""
 
-SHARES = 4
-"""A Parquet file of several shards has a multiple of so many, all of a size: with a small one left
-over, the last worker is waited for by the others."""
+SHARES = 4, 12
+"""Parquet shards of one size come by so many, or a multiple of the last: 2, 3, 4 or 6 workers get
+as many each, and nobody waits for the last one."""
 
 LOOK_LINES = 4 * MAX_RECORD_LINES
 """Lines looked at for a cut."""
@@ -57,7 +57,7 @@ def cuts(source: Input, size: int, target: int | None = None) -> list[int]:
             rows = file.metadata.num_rows
         if target:
             return [*range(0, rows, target), rows] if rows else [0, 0]
-        number = SHARES * ceil(rows / (SHARES * ROWS)) if rows > ROWS else 1
+        number = _shared(ceil(rows / ROWS))
         return [rows * i // number for i in range(number + 1)]
     target = target or min(max(size // PARTS, SMALLEST), LARGEST)
     places = [0]
@@ -68,6 +68,12 @@ def cuts(source: Input, size: int, target: int | None = None) -> list[int]:
                 if found is not None and found > places[-1]:
                     places.append(found)
     return [*places, size]
+
+
+def _shared(number: int) -> int:
+    """At least so many shards, so that workers get as many each."""
+    few = next((share for share in (1, *SHARES) if number <= share), None)
+    return few or SHARES[-1] * ceil(number / SHARES[-1])
 
 
 def _cut(source: Input, stream: BinaryIO, wanted: int) -> int | None:

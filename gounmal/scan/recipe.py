@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gounmal.model.locate import locate
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
 from gounmal.schema import Mode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,7 @@ class Recipe:
         """
         if self.folder is not None:
             return self
-        if self.model is not None and Path(self.model).is_dir():
-            return replace(self, folder=Path(self.model))  # as `find` does
-        from gounmal.model.store import find  # noqa: PLC0415  (BentoML takes a second to import)
-
-        return replace(self, folder=find(self.model))
+        return replace(self, folder=locate(self.model))
 
     def tag(self) -> str:
         """The model's, read without the model, for a process that judges nothing itself.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gounmal.errors import InvalidArtifact, ModelNotFound
 from gounmal.model import store
+from gounmal.model.locate import locate
 from gounmal.schema import LABELS, Mode
 
 REMEDY = "gounmal models import models/gounmal-ko"
@@ -102,13 +103,13 @@ def test_what_is_no_artifact_is_refused(tmp_path):
 
 
 def test_a_folder_is_found_as_it_is(tmp_path):
-    assert store.find(tmp_path) == store.find(str(tmp_path)) == tmp_path
+    assert locate(tmp_path) == locate(str(tmp_path)) == tmp_path
 
 
 def test_the_shipped_artifact_stands_in_for_an_empty_store(tmp_path, monkeypatch):
     shipped = artifact(tmp_path / "shipped")
     monkeypatch.setattr(store, "SHIPPED", shipped)
-    assert store.find() == shipped
+    assert locate() == store.find() == shipped
     assert store.ensure_default() == "gounmal-ko:1"
     assert store.ensure_default() is None
     assert store.find().parent.name == "gounmal-ko"
@@ -117,7 +118,7 @@ def test_the_shipped_artifact_stands_in_for_an_empty_store(tmp_path, monkeypatch
 @pytest.mark.parametrize("model", [None, "nobody", "gounmal-ko:9", "no tag!", Path("nowhere")])
 def test_what_is_not_there_comes_with_the_remedy(model):
     with pytest.raises(ModelNotFound, match=REMEDY):
-        store.find(model)
+        locate(model)
 
 
 def test_nothing_to_import_comes_with_the_remedy():
@@ -128,7 +129,7 @@ def test_nothing_to_import_comes_with_the_remedy():
 @given(st.text(max_size=20).filter(lambda name: not Path(name.replace("\0", "")).is_dir()))
 def test_no_name_of_a_model_is_more_than_not_found(name):
     with pytest.raises(ModelNotFound):
-        store.find(name or "x")
+        locate(name or "x")
 
 
 def test_a_services_reference_looks_in_the_store_only(tmp_path):
