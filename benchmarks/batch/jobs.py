@@ -191,7 +191,8 @@ def submit(store: JobStore, source: Path, output: Path) -> str:
 def _ended(store: JobStore, job: str) -> bool:
     found = store.get(job, progress=False)
     assert found is not None
-    assert found.state in {JobState.QUEUED, JobState.RUNNING, JobState.DONE}, found.reason
+    wanted = {JobState.QUEUED, JobState.RUNNING, JobState.DONE}
+    assert found.state in wanted, (found.state, found.reason, store.progress.of(job))
     return found.state is JobState.DONE
 
 

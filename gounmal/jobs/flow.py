@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from gounmal.jobs.settings import Nightly
     from gounmal.jobs.work import Work
 
-MAX_ENDINGS = 10
-"""A shard during which its worker ended so often, for want of memory say, is given up."""
+MAX_ENDINGS = 30
+"""A shard during which its worker ended so often, for want of memory say, is given up; restarts for
+other reasons, a rolling update or somebody's `kill -9`, count too, and must not use it up."""
 
 LOOK_S = 0.25
 """Between looks whether a shard has ended: what a small job waits at most for nothing."""
