@@ -1,14 +1,17 @@
 """gounmal: is this chat line abusive, how, where in the line, and what should happen to it."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # ONNX Runtime reports on its use to its makers unless this is set before it is first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from gounmal.errors import GounmalError
-from gounmal.moderator import Moderator
-from gounmal.policy import Policy
-from gounmal.schema import Action, Decision, Label, Message, Mode, Reason, Span
+if TYPE_CHECKING:
+    from gounmal.errors import GounmalError
+    from gounmal.moderator import Moderator
+    from gounmal.policy import Policy
+    from gounmal.schema import Action, Decision, Label, Message, Mode, Reason, Span
 
 __version__ = "0.1.0"
 
@@ -24,3 +27,17 @@ __all__ = [
     "Reason",
     "Span",
 ]
+
+_ROOMS = {"GounmalError": "errors", "Moderator": "moderator", "Policy": "policy"}
+"""Where names are, if not in `schema`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is asked for: `gounmal --help` needs none, and numpy takes a while."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'schema')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import ge
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from gounmal.schema import LABELS, Decision, Label, Message, Mode
 from gounmal.text.normalize import Normalized, normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -59,6 +61,40 @@ class Scored:
         return self._evidence
 
 
+class Scores(Sequence[Scored]):
+    """What a scorer says of many texts, in columns: no `Scored` is made until it is asked for.
+
+    Args:
+        values: float32[n, n_labels], the scores of each.
+        evidence: works out the evidence of one.
+    """
+
+    __slots__ = ("_evidence", "values")
+
+    def __init__(
+        self, values: NDArray[np.float32], evidence: Callable[[int], NDArray[np.float32]]
+    ) -> None:
+        self.values = values
+        self._evidence = evidence
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, place: int) -> Scored: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Scored]: ...
+    def __getitem__(self, place: int | slice) -> Scored | list[Scored]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        return Scored(self.values[place], partial(self._evidence, place))
+
+
+def values_of(scored: Sequence[Scored]) -> NDArray[np.float32]:
+    """float32[n, n_labels], the scores of at least one text."""
+    return scored.values if isinstance(scored, Scores) else np.array([s.scores for s in scored])
+
+
 class Scorer(Protocol):
     """What the core needs of a model, and all that it knows of one."""
 
@@ -74,7 +110,7 @@ class Scorer(Protocol):
     def span_threshold(self) -> float:
         """A character with at least this much evidence belongs to a span."""
 
-    def score(self, texts: Sequence[Normalized]) -> list[Scored]:
+    def score(self, texts: Sequence[Normalized]) -> Sequence[Scored]:
         """One `Scored` for each text, in order.
 
         Raises:
@@ -141,16 +177,16 @@ class Moderator:
         normalized = normalize(message.text)
         return Prepared(message, policy, normalized, visible(normalized, policy))
 
-    def score(self, prepared: Sequence[Prepared]) -> list[Scored]:
+    def score(self, prepared: Sequence[Prepared]) -> Sequence[Scored]:
         """Score prepared messages in one go; see `Scorer.score`.
 
         Where nothing is visible there is nothing to ask: the scores are 0, whatever the model.
         """
         return self.score_views([p.visible for p in prepared])
 
-    def score_views(self, texts: Sequence[Normalized]) -> list[Scored]:
+    def score_views(self, texts: Sequence[Normalized]) -> Sequence[Scored]:
         """Score texts by what is visible of them; see `score`."""
-        if all(text.visible for text in texts):
+        if all([text.canonical.text for text in texts]):  # noqa: C419  (a list is faster)
             return self.scorer.score(texts)
         asked = [i for i, text in enumerate(texts) if text.visible]
         found = [nothing(text) for text in texts]
@@ -172,7 +208,7 @@ class Moderator:
         """
         if len(prepared) < FEW:
             return [self.decide(p, s) for p, s in zip(prepared, scored, strict=True)]
-        values = shown(np.array([one.scores for one in scored]))
+        values = shown(values_of(scored))
         limits = self.limits([p.policy for p in prepared])
         reached: list[bool] = np.any(values >= limits, axis=1).tolist()
         return [

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.moderator import visible
+from gounmal.moderator import values_of, visible
 from gounmal.policy import decide, harmless, is_listed, shown
 from gounmal.schema import LABELS, Decision, Message
-from gounmal.text.normalize import normalize
+from gounmal.text.bulk import normalize_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,26 +64,27 @@ def screen(moderator: Moderator, texts: Sequence[str], policies: Sequence[Policy
     Raises:
         ScoringFailed: the engine failed.
     """
-    normalized = [normalize(text) for text in texts]
-    pairs = zip(normalized, policies, strict=True)
-    scored = moderator.score_views([visible(one, policy) for one, policy in pairs])
-    values = shown(np.array([one.scores for one in scored]))
+    normalized = normalize_all(texts)
+    pairs = list(zip(normalized, policies, strict=True))
+    scored = moderator.score_views([visible(*pair) for pair in pairs])
+    values = shown(values_of(scored))
     reached = np.any(values >= moderator.limits(policies), axis=1)
-    empty = np.array([not one.visible for one in normalized])
+    reached |= [bool(policy.blocklist) and is_listed(one, policy) for one, policy in pairs]
+    empty = np.array([not one.canonical.text for one in normalized])
     found = Screened(values, empty, {})
-    for i, (one, policy) in enumerate(zip(normalized, policies, strict=True)):
-        if reached[i] or (policy.blocklist and is_listed(one, policy)):
-            found.found[i] = decide(
-                Message(texts[i]),
-                one,
-                scored[i].scores,
-                scored[i].evidence,
-                thresholds=moderator.scorer.thresholds,
-                span_threshold=moderator.scorer.span_threshold,
-                policy=policy,
-                model=moderator.scorer.tag,
-                values=values[i].tolist(),
-            )
+    for i in np.flatnonzero(reached).tolist():
+        one = scored[i]
+        found.found[i] = decide(
+            Message(texts[i]),
+            normalized[i],
+            one.scores,
+            one.evidence,
+            thresholds=moderator.scorer.thresholds,
+            span_threshold=moderator.scorer.span_threshold,
+            policy=policies[i],
+            model=moderator.scorer.tag,
+            values=values[i].tolist(),
+        )
     return found
 
 

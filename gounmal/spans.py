@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from gounmal.text.normalize import Normalized
 
+_RUN = re.compile(b"\1+")
+_VISIBLE = re.compile(r"\S")
 _PLACE = {label: i for i, label in enumerate(LABELS)}
 
 
@@ -41,19 +44,19 @@ def model_spans(
     """
     if not text:
         return
-    enough = (evidence >= np.float64(threshold)).T.tolist()
+    enough = evidence >= np.float64(threshold)
     for label in labels:
-        chosen = enough[_PLACE[label]]
-        if True not in chosen:
+        chosen = enough[:, _PLACE[label]].tobytes()
+        if 1 not in chosen:
             start, end = _word_around(text, int(evidence[:, _PLACE[label]].argmax()))
             yield Span(start, end, label, Source.MODEL)
             continue
-        for start, end in _runs(chosen):
-            stretch = text[start:end]
+        for run in _RUN.finditer(chosen):
+            stretch = text[run.start() : run.end()]
             trimmed = stretch.strip()
             if trimmed:
-                start_of_trimmed = start + stretch.index(trimmed)
-                yield Span(start_of_trimmed, start_of_trimmed + len(trimmed), label, Source.MODEL)
+                start = run.start() + stretch.index(trimmed)
+                yield Span(start, start + len(trimmed), label, Source.MODEL)
 
 
 def apart(spans: Iterable[Span]) -> list[Span]:
@@ -71,25 +74,10 @@ def apart(spans: Iterable[Span]) -> list[Span]:
 
 def masked(text: str, spans: Sequence[Span]) -> str:
     """The text with a `*` for each character of a span, blanks kept."""
-    if not spans:
-        return text
-    characters = list(text)
     for span in spans:
-        for i in range(span.start, span.end):
-            if not characters[i].isspace():
-                characters[i] = "*"
-    return "".join(characters)
-
-
-def _runs(chosen: list[bool]) -> Iterator[tuple[int, int]]:
-    """Each maximal `[start, end)` of true values."""
-    start = None
-    for i, value in enumerate([*chosen, False]):
-        if value and start is None:
-            start = i
-        elif not value and start is not None:
-            yield start, i
-            start = None
+        stars = _VISIBLE.sub("*", text[span.start : span.end])
+        text = text[: span.start] + stars + text[span.end :]
+    return text
 
 
 def _word_around(text: str, position: int) -> tuple[int, int]:

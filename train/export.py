@@ -13,7 +13,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from torch import Tensor, nn
 
-from gounmal.model.classifier import ArtifactConfig, write_config
+from gounmal.model.artifact import ArtifactConfig, write_config
 from gounmal.model.encoder import Vocabulary
 from train import graph
 from train.batches import batches

@@ -15,7 +15,8 @@ import orjson
 from scipy.special import logit
 
 from gounmal.evaluation.metrics import flags
-from gounmal.model.classifier import FORMAT, ArtifactConfig, Classifier, write_config
+from gounmal.model.artifact import FORMAT, ArtifactConfig, write_config
+from gounmal.model.classifier import Classifier
 from gounmal.model.encoder import Vocabulary
 from gounmal.schema import LABELS, Mode
 from train import facts, floor, probes

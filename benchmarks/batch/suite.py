@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.batch import jobs, limit, million, online, page, scans
 from gounmal.cores import usable_cores
-from gounmal.model.classifier import ArtifactConfig
+from gounmal.model.artifact import ArtifactConfig
 from gounmal.model.locate import locate
 from gounmal.model.store import SHIPPED
 from train.facts import machine

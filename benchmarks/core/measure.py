@@ -19,7 +19,7 @@ from textwrap import fill
 from typing import Any
 
 from benchmarks.engine.sample import LINES
-from gounmal.model.classifier import ArtifactConfig
+from gounmal.model.artifact import ArtifactConfig
 from train.facts import machine
 from train.tables import table
 

@@ -31,7 +31,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import BertConfig, BertModel
 
 from benchmarks.engine.sample import LINES
-from gounmal.model.classifier import FORMAT, ArtifactConfig, Classifier, TokenizerEncoder
+from gounmal.model.artifact import FORMAT, ArtifactConfig
+from gounmal.model.classifier import Classifier, TokenizerEncoder
 from gounmal.model.encoder import Vocabulary
 from gounmal.schema import LABELS, Mode
 from gounmal.text.normalize import normalize

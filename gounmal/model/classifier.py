@@ -1,26 +1,21 @@
-"""An artifact folder → calibrated scores and token evidence.
-
-An artifact is `config.json` (what it is, its calibration and thresholds), `model.onnx`, and what
-its encoder needs: `vocabulary.npy` for n-grams, `tokenizer.json` for a Hugging Face encoder.
-"""
+"""An artifact folder → calibrated scores and token evidence."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
 
 from gounmal.errors import InvalidArtifact, ScoringFailed
+from gounmal.model.artifact import ArtifactConfig
 from gounmal.model.encoder import Encoded, Encoder, Vocabulary, spread
-from gounmal.moderator import Scored
+from gounmal.moderator import Scores
 from gounmal.schema import LABELS, Label, Mode
 
 if TYPE_CHECKING:
@@ -29,9 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gounmal.text.normalize import Normalized
-
-FORMAT: Literal[1] = 1
-"""Version of the artifact's layout; another one is refused."""
 
 MAX_BATCH_TOKENS = 1_024
 """Padded tokens of one forward pass, unless one message alone has more.
@@ -45,56 +37,40 @@ MAX_PADDING = 1.2
 SPARE_TOKENS = 12
 """Padding that is cheaper than another forward pass, whatever its share."""
 
-Row = tuple[int, "NDArray[np.float32]", "NDArray[np.float32]"]
-"""Number of a message, float32[labels] scores, float32[its tokens, labels] evidence."""
 
-Vector = Annotated[list[float], Field(min_length=len(LABELS), max_length=len(LABELS))]
-ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+class Pass(NamedTuple):
+    """What one forward pass says of some messages."""
+
+    rows: NDArray[np.int64]
+    """int64[n], their numbers."""
+    lengths: NDArray[np.int64]
+    """int64[n], how many tokens each has."""
+    scores: NDArray[np.float32]
+    """float32[n, labels], calibrated."""
+    evidence: NDArray[np.float32]
+    """float32[n, longest, labels], of each token and whatever pads it."""
+
+    def tokens(self, i: int) -> NDArray[np.float32]:
+        """float32[its tokens, labels], the evidence of the i-th."""
+        return self.evidence[i, : self.lengths[i]]
 
 
-class ArtifactConfig(BaseModel):
-    """config.json of an artifact."""
+class _Evidence:
+    """The evidence of texts that were scored: worked out of those few that it is asked of."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    def __init__(self, encoder: Encoder, texts: Sequence[Normalized]) -> None:
+        self._encoder = encoder
+        self._texts = texts
+        self.passes: list[Pass] = []
 
-    format: Literal[1]
-    name: ModelName
-    version: ModelName
-    labels: list[Label]
-    encoder: Literal["ngrams", "tokenizer"]
-    max_tokens: int | None = None
-    """The longest sequence that the network takes; None where there is no limit."""
-    scale: Vector
-    shift: Vector
-    """Calibration: score = sigmoid(scale × logit + shift), label by label."""
-    thresholds: dict[Mode, dict[Label, float]]
-    span_threshold: float
-    metadata: dict[str, str] = Field(default_factory=dict)
+    def __call__(self, number: int) -> NDArray[np.float32]:
+        one, i = self._places[number]
+        return self._encoder.project(self._texts[number], one.tokens(i))
 
-    @property
-    def tag(self) -> str:
-        """Store tag, `name:version`."""
-        return f"{self.name}:{self.version}"
-
-    @classmethod
-    def read(cls, folder: Path) -> ArtifactConfig:
-        """Read the configuration of an artifact folder.
-
-        Raises:
-            InvalidArtifact: it is missing, or not what this version of gounmal writes.
-        """
-        path = folder / "config.json"
-        try:
-            config = cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise InvalidArtifact(f"{folder}: no config.json: not an artifact folder") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidArtifact(f"{path}: {where}: {first['msg']}") from error
-        if tuple(config.labels) != LABELS:
-            raise InvalidArtifact(f"{path}: labels: expected taxonomy v1 in its order")
-        return config
+    @cached_property
+    def _places(self) -> dict[int, tuple[Pass, int]]:
+        rows = ((one, enumerate(one.rows.tolist())) for one in self.passes)
+        return {number: (one, i) for one, numbers in rows for i, number in numbers}
 
 
 @dataclass(slots=True)
@@ -161,30 +137,29 @@ class Classifier:
         """A character with at least this much evidence belongs to a span."""
         return self.config.span_threshold
 
-    def score(self, texts: Sequence[Normalized]) -> list[Scored]:
+    def score(self, texts: Sequence[Normalized]) -> Scores:
         """One `Scored` for each text, in order.
 
         Raises:
             ScoringFailed: the engine failed; none of the texts was scored.
         """
-        if not texts:
-            return []
-        out: list[Scored | None] = [None] * len(texts)
-        for row, scores, tokens in self.forward(self.encoder.encode(texts)):
-            out[row] = Scored(scores, partial(self.encoder.project, texts[row], tokens))
-        return [scored for scored in out if scored is not None]
+        values = np.empty((len(texts), len(LABELS)), np.float32)
+        evidence = _Evidence(self.encoder, texts)
+        if texts:
+            for one in self.forward(self.encoder.encode(texts)):
+                values[one.rows] = one.scores
+                evidence.passes.append(one)
+        return Scores(values, evidence)
 
-    def forward(self, encoded: Encoded) -> Iterator[Row]:
-        """What the network says of encoded messages: each once, in any order.
+    def forward(self, encoded: Encoded) -> Iterator[Pass]:
+        """What the network says of encoded messages: each in one pass, in any order.
 
         Raises:
             ScoringFailed: the engine failed; not all of them were scored.
         """
         self.work.tokens += len(encoded.ids)
         for rows in groups(encoded.lengths):
-            scores, evidence = self._forward(*encoded.padded(rows))
-            for i, row in enumerate(rows.tolist()):
-                yield row, scores[i], evidence[i, : encoded.lengths[row]]
+            yield Pass(rows, encoded.lengths[rows], *self._forward(*encoded.padded(rows)))
 
     def _forward(
         self, ids: NDArray[np.int32], mask: NDArray[np.float32]
@@ -262,9 +237,3 @@ def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
             first, real = i, 0
         real += length
     yield order[first:]
-
-
-def write_config(folder: Path, config: ArtifactConfig) -> None:
-    """Write config.json."""
-    text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")

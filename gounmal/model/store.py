@@ -14,6 +14,7 @@ from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel
 
 from gounmal.errors import InvalidArtifact, ModelNotFound
+from gounmal.model.artifact import ArtifactConfig
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,8 +79,6 @@ def import_artifact(folder: str | Path) -> str:
     Raises:
         InvalidArtifact: the folder is none, or its tag stands for other files in the store.
     """
-    from gounmal.model.classifier import ArtifactConfig  # noqa: PLC0415  (the engine loads on demand)
-
     folder = Path(folder)
     config = ArtifactConfig.read(folder)
     digests = _digests(folder)

@@ -17,7 +17,8 @@ import numpy as np
 from aiohttp import ClientConnectionError
 
 from gounmal.errors import InvalidConfiguration, ScoringFailed
-from gounmal.model.classifier import ArtifactConfig, Work, load_encoder
+from gounmal.model.artifact import ArtifactConfig
+from gounmal.model.classifier import Work, load_encoder
 from gounmal.model.encoder import Encoded
 from gounmal.moderator import Scored
 from gounmal.online.remote_wire import Answer, Question, Status, digest

@@ -195,9 +195,10 @@ def _forward(encoded: Encoded, classifier: Classifier) -> Outputs:
     scores = np.full((len(encoded.lengths), len(LABELS)), np.nan, np.float32)
     evidence = np.zeros((len(encoded.ids), len(LABELS)), np.float32)
     ends = np.cumsum(encoded.lengths).tolist()
-    for row, of_message, of_tokens in classifier.forward(encoded):
-        scores[row] = of_message
-        evidence[ends[row] - len(of_tokens) : ends[row]] = of_tokens
+    for one in classifier.forward(encoded):
+        scores[one.rows] = one.scores
+        for i, row in enumerate(one.rows.tolist()):
+            evidence[ends[row] - one.lengths[i] : ends[row]] = one.tokens(i)
     return scores, evidence
 
 

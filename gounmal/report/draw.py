@@ -21,11 +21,11 @@ _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFT = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
-def ranks(*columns: Sequence[Any]) -> NDArray[np.uint64]:
+def ranks(*columns: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A number for each row that depends on its values alone, and has nothing to do with them.
 
     Args:
-        columns: of equal length, each a value a row.
+        columns: uint64[rows] each, the `digests` of its values.
 
     Returns:
         uint64[rows], mixed after Steele, Lea and Flood, Fast Splittable Pseudorandom Number
@@ -33,7 +33,7 @@ def ranks(*columns: Sequence[Any]) -> NDArray[np.uint64]:
     """
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        mixed = (mixed ^ _digests(column)) + _STEP
+        mixed = (mixed ^ column) + _STEP
         mixed = (mixed ^ (mixed >> _SHIFT[0])) * _MIX[0]
         mixed = (mixed ^ (mixed >> _SHIFT[1])) * _MIX[1]
         mixed ^= mixed >> _SHIFT[2]
@@ -57,14 +57,17 @@ def smallest(
     return order[np.arange(len(order)) - starts < number]
 
 
-def _digests(values: Sequence[Any]) -> NDArray[np.uint64]:
+def digests(values: Sequence[Any]) -> NDArray[np.uint64]:
     """uint64[n], below 2**32; the same for what reads the same."""
     try:
-        known = {value: _digest(value) for value in set(values)}
-        found = map(known.__getitem__, values)
+        distinct = set(values)
     except TypeError:  # JSON may have lists for times and users
-        found = map(_digest, values)
-    return np.fromiter(found, np.uint64, len(values))
+        return np.fromiter(map(_digest, values), np.uint64, len(values))
+    try:
+        known = dict(zip(distinct, map(crc32, map(str.encode, distinct)), strict=True))
+    except (TypeError, UnicodeEncodeError):  # not all of it is text, or not fit to be written
+        known = {value: _digest(value) for value in distinct}
+    return np.fromiter(map(known.__getitem__, values), np.uint64, len(values))
 
 
 def _digest(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,23 +67,33 @@ class Characters:
 
     def __init__(self, encoder: Any) -> None:
         self._encoder = encoder
-        self._known: set[str] = set()
-        self._unknown: set[str] = set()
+        self._fresh = np.ones(sys.maxunicode + 1, bool)
+        self._unknown = np.zeros(sys.maxunicode + 1, bool)
 
-    def count(self, texts: Sequence[str], times: Sequence[int], counts: SignalCounts) -> None:
-        """Count the characters of texts that occurred so often."""
-        counts.characters += sum(n * len(text) for text, n in zip(texts, times, strict=True))
+    def count(self, texts: Sequence[str], times: NDArray[np.int64], counts: SignalCounts) -> None:
+        """Count the characters of texts that occurred so often.
+
+        Args:
+            texts: each once.
+            times: int64[len(texts)], how often each occurred.
+            counts: what to add to.
+        """
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        counts.characters += int(lengths @ times)
         if self._encoder is None:
             return
-        counts.unknown = counts.unknown or 0
-        seen = set("".join(texts))
-        if fresh := sorted(seen - self._known - self._unknown):
-            for character, known in zip(fresh, were_in_training(self._encoder, fresh), strict=True):
-                (self._known if known else self._unknown).add(character)
-        if unknown := seen & self._unknown:
-            for text, n in zip(texts, times, strict=True):
-                if not unknown.isdisjoint(text):
-                    counts.unknown += n * sum(character in unknown for character in text)
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        self._look_up(np.unique(codes[self._fresh.take(codes)]))
+        places = np.flatnonzero(self._unknown.take(codes))
+        of_text = np.searchsorted(np.cumsum(lengths), places, side="right")
+        counts.unknown = (counts.unknown or 0) + int(times[of_text].sum())
+
+    def _look_up(self, fresh: NDArray[np.uint32]) -> None:
+        """Learn of characters that have not been seen which of them training did not have."""
+        if len(fresh):
+            known = were_in_training(self._encoder, list(map(chr, fresh.tolist())))
+            self._unknown[fresh] = ~np.array(known)
+            self._fresh[fresh] = False
 
 
 def were_in_training(encoder: Any, characters: Sequence[str]) -> list[bool]:

@@ -11,14 +11,14 @@ import numpy as np
 from gounmal.files.columns import Role
 from gounmal.policy import ruled
 from gounmal.report.counts import Counts
-from gounmal.report.draw import ranks, smallest
+from gounmal.report.draw import digests, ranks, smallest
 from gounmal.report.moments import SHOWN
 from gounmal.report.queues import DRAWN, REVIEW_MARGIN, Seen, margins
 from gounmal.report.signals import Characters
 from gounmal.schema import LABELS, Action, Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -110,7 +110,7 @@ class Tally:
         places = np.flatnonzero(outcomes.judged)
         if len(places):
             texts = [outcomes.texts[i] or "" for i in places.tolist()]
-            self._characters.count(texts, outcomes.counts[places].tolist(), counts.signals)
+            self._characters.count(texts, outcomes.counts[places], counts.signals)
             scores = outcomes.scores[places]
             counts.signals.add_scores(scores, outcomes.counts[places])
             self._offer(rows, outcomes.first[places], scores)
@@ -134,15 +134,15 @@ class Tally:
 
     def _draw(self, rows: _Rows) -> None:
         """Keep some rows by chance: for the review queue, and of every moment."""
-        places = np.flatnonzero(rows.outcomes.judged[rows.outcomes.places])
-        judged: list[int] = places.tolist()
-        if not judged:
+        outcomes = rows.outcomes
+        places = np.flatnonzero(outcomes.judged[outcomes.places])
+        if not len(places):
             return
-        columns = (rows.texts, rows.times, rows.users)
-        keys = ranks(*columns if len(judged) == len(rows.texts) else _chosen(columns, judged))
+        texts = digests([text or "" for text in outcomes.texts]).take(outcomes.places)
+        keys = ranks(texts, digests(rows.times), digests(rows.users)).take(places)
         flagged = rows.flags[places]
         for place in smallest(keys, flagged.astype(np.int64), DRAWN).tolist():
-            row, rank = judged[place], (0.0, int(keys[place]))
+            row, rank = int(places[place]), (0.0, int(keys[place]))
             kept = self.counts.lines.drawn[bool(rows.flags[row])]
             if kept.wants(rank):
                 kept.add(rank, self._seen(rows, row, text=rows.texts[row]))
@@ -182,10 +182,6 @@ class Tally:
             limits = {**moderator.scorer.thresholds[policy.mode], **policy.thresholds}
             self._limits[name] = {label: limits[label] for label in LABELS}
         return self._limits[name]
-
-
-def _chosen(columns: Iterable[Sequence[Any]], rows: Sequence[int]) -> Iterator[list[Any]]:
-    return ([column[row] for row in rows] for column in columns)
 
 
 _COLUMNS = (Role.TEXT, Role.TIME, Role.USER, Role.CHANNEL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gounmal.model.artifact import ArtifactConfig
 from gounmal.model.locate import locate
 from gounmal.moderator import Moderator
 from gounmal.policy import Policy
@@ -45,8 +46,6 @@ class Recipe:
             ModelNotFound: there is no such model.
             InvalidArtifact: its folder cannot be used.
         """
-        from gounmal.model.classifier import ArtifactConfig  # noqa: PLC0415  (as in `load`)
-
         folder = self.located().folder
         assert folder is not None  # noqa: S101  (that is what `located` is for)
         return ArtifactConfig.read(folder).tag

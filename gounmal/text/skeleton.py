@@ -25,11 +25,13 @@ from gounmal.text.standins import (
 from gounmal.text.views import View, dropped, rewrite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gounmal.text.views import Piece
 
 _NAME = "놈년넘련새쉐럼롬것"
 _PHRASE = _NAME + "이아같들노하떨까"
-_SPLIT_WORDS = (
+SPLIT_WORDS = (
     ("시씨싀씌쉬쒸슈쓔쓰스씹십", "발팔빨벌뻘벨뱔밸바빠", _NAME),
     ("병븅빙뵹뱅", "신싄씬쉰딱", _PHRASE),
     ("지즤쥐찌쮜", "랄럴", _PHRASE),
@@ -52,7 +54,7 @@ _SPLIT_WORDS = (
 )
 """Syllables that people set apart: first, second, and what goes on after them within a word."""
 
-_PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second, _ in _SPLIT_WORDS)
+_PAIR = "|".join(f"[{first}]{{gap}}[{second}]" for first, second, _ in SPLIT_WORDS)
 
 
 def _goes_on(tails: str) -> str:
@@ -62,10 +64,12 @@ def _goes_on(tails: str) -> str:
 
 _PAIR_WITHIN = "|".join(
     f"[{first}]{{gap}}[{second}](?={_goes_on(tails)})"
-    for first, second, tails in _SPLIT_WORDS
+    for first, second, tails in SPLIT_WORDS
     if tails
 )
 
+PREFIXES = "개씹"
+"""Syllables after which 새 끼 is one word wherever it stands."""
 _SEPARATORS = frozenset(".,~-–/·:;+()[]<>'\"")
 """Symbols that also stand between honest words."""
 _ENDS = frozenset(".…!?")
@@ -85,12 +89,15 @@ def skeleton(view: View, original: str) -> View | None:
     tame = _TAME.fullmatch(text) and not _STRETCHED.search(text)
     if tame or not _SUSPICIOUS.search(text):
         return None
-    result = typed_in_hangul(view, original)
-    for step in _STEPS:
+    result, steps = view, _HANGUL_STEPS
+    if _ANY_OTHER.search(text):
+        result, steps = typed_in_hangul(view, original), _STEPS
+    for step in steps:
         result = step(result)
     return None if result.text == text else result
 
 
+_ANY_OTHER = re.compile(f"[^{HANGUL} ]")
 _FILLER = re.compile(f"(?<=[{HANGUL}])[^{HANGUL} ]+(?=[{HANGUL}])")
 _SPACED_FILLER = re.compile(r"(?<=(?<![가-힣])[가-힣]) ?[^\sㄱ-ㅎㅏ-ㅣ가-힣]{1,3} ?(?=[가-힣])")
 _LAUGHING_FILLER = re.compile("(?<=[가-힣])(?:[ㅋㅎㅠㅜ]+|ㅡ+)(?=[가-힣])")
@@ -106,9 +113,10 @@ _PAIR_WITHIN_HERE = re.compile(_PAIR_WITHIN.replace("{gap}", ""))
 
 def without_fillers(view: View) -> View:
     """Symbols and digits inside Hangul gone: 시1발, 씨@발 and 병~신 are 시발, 씨발 and 병신."""
-    view = rewrite(rewrite(view, _FACES, dropped), _DECORATION, dropped)
-    view = rewrite(view, _FILLER, _drop_filler)
-    view = rewrite(view, _SPACED_FILLER, _drop_inside_pair)
+    if _ANY_OTHER.search(view.text):
+        view = rewrite(rewrite(view, _FACES, dropped), _DECORATION, dropped)
+        view = rewrite(view, _FILLER, _drop_filler)
+        view = rewrite(view, _SPACED_FILLER, _drop_inside_pair)
     return rewrite(view, _LAUGHING_FILLER, _drop_inside_pair)
 
 
@@ -154,7 +162,7 @@ _SPACED = re.compile(
     f"|(?<![{HANGUL}a-z0-9])[ㄱ-ㅊㅌㅍ](?: [{HANGUL}])+(?![가-힣])"
     f"|(?<![{HANGUL}a-z0-9])[가-힣] [ㄱ-ㅊㅌㅍ](?![{HANGUL}])"
     f"|(?<![가-힣])(?:{_PAIR.replace('{gap}', ' +')})(?![가-힣])"
-    f"|{_PAIR_WITHIN.replace('{gap}', ' ')})|[개씹][새색쉐섀] [끼기키]"
+    f"|{_PAIR_WITHIN.replace('{gap}', ' ')})|[{PREFIXES}][새색쉐섀] [끼기키]"
 )
 
 
@@ -171,23 +179,27 @@ def _join(match: re.Match[str]) -> list[Piece]:
     ]
 
 
+_ANY_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
+_ANY_VOWEL = re.compile("[ㅏ-ㅣ]")
 _JAMO_RUN = re.compile("[가-힣]?[ㄱ-ㅎㅏ-ㅣ]+")
 
 
 def composed(view: View) -> View:
     """Jamo as the syllables that they spell: ㅅㅣㅂㅏㄹ and 씨바ㄹ are 시발 and 씨발."""
-    return rewrite(view, _JAMO_RUN, _compose)
+    return rewrite(view, _JAMO_RUN, _compose) if _ANY_JAMO.search(view.text) else view
 
 
 def _compose(match: re.Match[str]) -> list[Piece] | None:
-    start = match.start()
-    pieces = hangul.compose(match[0])
-    if len(pieces) == len(match[0]):
+    start, run = match.start(), match[0]
+    if not hangul.is_syllable(run[0]) and not _ANY_VOWEL.search(run):
+        return None  # consonants alone spell nothing
+    pieces = hangul.compose(run)
+    if len(pieces) == len(run):
         return None
     return [(character, start + i, start + j) for character, i, j in pieces]
 
 
-_ECHOES = {
+ECHOES = {
     "ㅏ": "ㅏㅑㅘ", "ㅓ": "ㅓㅕㅝ", "ㅗ": "ㅗㅛ", "ㅜ": "ㅜㅠ", "ㅡ": "ㅡ", "ㅣ": "ㅣㅟㅢ",
     "ㅐ": "ㅐㅔㅒㅙㅚ", "ㅔ": "ㅐㅔㅖㅞㅚ", "ㅕ": "ㅕ", "ㅑ": "ㅑ", "ㅛ": "ㅛ", "ㅠ": "ㅠ",
 }  # fmt: skip
@@ -203,9 +215,9 @@ def _echoes(vowel: str) -> str:
 
 
 _STRETCHED = re.compile(
-    f"(?=[가-힣][{''.join(_echoes(v) for v in _ECHOES)}])"
+    f"(?=[가-힣][{''.join(_echoes(v) for v in ECHOES)}])"
     "(?!.에(?![가-힣]))"
-    "(?:" + "|".join(f"[{_open(before)}][{_echoes(v)}]+" for v, before in _ECHOES.items()) + ")"
+    "(?:" + "|".join(f"[{_open(before)}][{_echoes(v)}]+" for v, before in ECHOES.items()) + ")"
 )
 
 
@@ -226,7 +238,7 @@ def _shorten(match: re.Match[str]) -> list[Piece]:
     return pieces
 
 
-_STEPS = (
+_STEPS: tuple[Callable[[View], View], ...] = (
     emoji_read,
     numbers_read,
     shapes_read,
@@ -238,19 +250,29 @@ _STEPS = (
     composed,
     unstretched,
 )
+_HANGUL_STEPS: tuple[Callable[[View], View], ...] = (
+    turned_upright,
+    without_fillers,
+    unspaced,
+    composed,
+    unstretched,
+)
+"""Those that find something to undo in Hangul alone."""
 
-_FIRSTS = "".join(first for first, _, _ in _SPLIT_WORDS)
-_NUMBERED = "놈넘새색쉐련럼롬년아쌔창덕베끼"
+UNTAME = "".join(first for first, _, _ in SPLIT_WORDS) + "끼기키"
+"""Syllables that may be a part of an abusive word where they stand alone."""
+NUMBERED = "놈넘새색쉐련럼롬년아쌔창덕베끼"
+"""Syllables before which a number may stand for its sound."""
 _TAME = re.compile(
-    f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{_FIRSTS}끼기키])(?! [가-힣](?![가-힣]))"
-    f"|[0-9]++(?![{_NUMBERED}])[가-힣]*+)?"
+    f"(?:(?:[가-힣]{{2,}}+|[가-힣](?<![{UNTAME}])(?! [가-힣](?![가-힣]))"
+    f"|[0-9]++(?![{NUMBERED}])[가-힣]*+)?"
     "[.,!?~^;]*+[ㅋㅎ]*+[ㅠㅜ]*+(?: |\\Z))*+"
 )
 """What most chat looks like: told at a glance, stretched syllables apart."""
 
 _SUSPICIOUS = re.compile(
     "[^가-힣ㄱ-ㅎㅠㅜㅡa-z0-9 .,!?~:;^'\"()/-]|[ㄱ-ㅊㅌㅍ][ㅠㅜㅡ]|[a-z]{3}|[가-힣ㄱ-ㅎ][a-z]"
-    f"|[a-z][가-힣ㄱ-ㅎ]|[가-힣][ㄱㄴㄹㅁㅇㅈㅡ](?![ㄱ-ㅎ])|[가-힣ㄱ-ㅎ]8|[0-9][{_NUMBERED}]"
+    f"|[a-z][가-힣ㄱ-ㅎ]|[가-힣][ㄱㄴㄹㅁㅇㅈㅡ](?![ㄱ-ㅎ])|[가-힣ㄱ-ㅎ]8|[0-9][{NUMBERED}]"
     f"|{_FILLER.pattern}|{_SPACED_FILLER.pattern}|{_LAUGHING_FILLER.pattern}|{_SPACED.pattern}"
     f"|{_STRETCHED.pattern}"
 )

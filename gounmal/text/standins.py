@@ -27,10 +27,14 @@ COUNTERS = "개번원장명분월호층차만천백시일년위회살세대권�
 # Latin keys on a Korean keyboard ------------------------------------------------------------------
 
 _LATIN = re.compile(r"(?<![a-z])[a-z]{3,40}(?![a-z])")
+_ANY_LATIN = re.compile("[a-z]")
+"""What a step needs to have anything to do: told faster than its patterns fail everywhere."""
 
 
 def typed_in_hangul(view: View, original: str) -> View:
     """Latin runs as the Hangul that the same keys type: tlqkf is 시발. English words stay."""
+    if not _ANY_LATIN.search(view.text):
+        return view
 
     def edit(match: re.Match[str]) -> list[Piece] | None:
         start, end = match.span()
@@ -63,6 +67,8 @@ _EMOJI = re.compile(
     f"|(?<![{HANGUL}])[{''.join(glyphs.EMOJI_PREFIXES)}](?=[{HANGUL}])"
     f"|(?<=[{HANGUL}])[{''.join(glyphs.EMOJI_SUFFIXES)}]"
 )
+_ANY_EMOJI = re.compile(f"[{''.join({**glyphs.EMOJI_PREFIXES, **glyphs.EMOJI_SUFFIXES})}]")
+_ANY_NUMBER = re.compile("[128]")
 _NUMBERS = re.compile(
     rf"(?<!\d)18(?=[놈넘새색쉐련럼롬]|년[아들]|아(?![{HANGUL}]))|(?<![가-힣\d])10(?=[새색쉐쌔창덕])"
     r"|(?<![가-힣\d])2(?=새끼|색히|쉐끼|놈|년아)|(?<![가-힣\d])1(?=베)"
@@ -77,12 +83,12 @@ def _named(match: re.Match[str]) -> list[Piece]:
 
 def emoji_read(view: View) -> View:
     """Emoji that Hangul touches, by name: 🐶새끼 is 개새끼."""
-    return rewrite(view, _EMOJI, _named)
+    return rewrite(view, _EMOJI, _named) if _ANY_EMOJI.search(view.text) else view
 
 
 def numbers_read(view: View) -> View:
     """Digits that stand for their sound beside an abusive word: 18놈 is 시팔놈, 씹8 is 씹팔."""
-    return rewrite(view, _NUMBERS, _named)
+    return rewrite(view, _NUMBERS, _named) if _ANY_NUMBER.search(view.text) else view
 
 
 # Look-alikes --------------------------------------------------------------------------------------
@@ -115,11 +121,12 @@ _SHAPES = (
     (re.compile(f"[{''.join(glyphs.SYLLABLE_GLYPHS)}]"), glyphs.SYLLABLE_GLYPHS),
     (re.compile("|".join(glyphs.WORD_GLYPHS)), glyphs.WORD_GLYPHS),
 )
-_ANY_SHAPE = re.compile(f"[ㄱ-ㅎㅏ-ㅣ]|[^{HANGUL}\0-\x7f]|7h")
+_ANY_SHAPE = re.compile(rf"[^{HANGUL}\0-\x7f]|[ㄱ-ㅎㅏ-ㅣ][a-z1!|]|[a-z07^][ㅏ-ㅣ]|7h")
 _HANJA = re.compile(f"[{''.join(glyphs.HANJA)}]")
 _ANY_HANGUL = re.compile(f"[{HANGUL}]")
 
 _HALF_TURN = dict(zip("ㅏㅓㅗㅜㅣㅡㄱㄴㄹㅁㅇㅍコ", "ㅓㅏㅜㅗㅣㅡㄴㄱㄹㅁㅇㅍㄷ", strict=True))
+_ANY_TURNED = re.compile("[ㅏㅓㅣ]")
 _TURNED = re.compile(
     "(?<![ㄱ-ㅎㅏ-ㅣ])(?<![가개거게고구그기])(?:[ㅏㅓㅣ][ㄱㄴㄹㅁㅇㅍコ])+(?![ㅏ-ㅣ])"
 )
@@ -147,7 +154,7 @@ def hanja_read(view: View) -> View:
 
 def turned_upright(view: View) -> View:
     """Syllables that were turned upside down: ㅓㄱ is 나."""
-    return rewrite(view, _TURNED, _upright)
+    return rewrite(view, _TURNED, _upright) if _ANY_TURNED.search(view.text) else view
 
 
 def _upright(match: re.Match[str]) -> list[Piece]:
@@ -173,7 +180,6 @@ _LETTERS = re.compile(
 _LETTER_NAMES = tuple(glyphs.LETTER_NAMES)
 
 _MIXED = re.compile(r"(?<=[가-힣])[a-z]{2,8}(?![a-z])|(?<![a-z])[a-z]{2,8}(?=[가-힣])")
-_ANY_LATIN = re.compile("[a-z]")
 _ROMAN_SYLLABLE = re.compile(
     rf"({'|'.join(glyphs.LATIN_LEADS)})?({'|'.join(glyphs.LATIN_VOWELS)})"
     rf"((?:{'|'.join(glyphs.LATIN_TAILS)})(?![aeiouyw]))?"

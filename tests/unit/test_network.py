@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gounmal.errors import InvalidArtifact
-from gounmal.model.classifier import ArtifactConfig, Classifier, groups
+from gounmal.model.artifact import ArtifactConfig
+from gounmal.model.classifier import Classifier, groups
 from gounmal.schema import LABELS, Label, Mode
 from gounmal.text.normalize import normalize
 from train.batches import batches, encode, width_of

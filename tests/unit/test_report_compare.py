@@ -112,18 +112,18 @@ def test_scores_fall_into_bins_by_label():
 def test_characters_that_training_did_not_have():
     counts = SignalCounts()
     characters = Characters(Classifier.load(ROOT / "models" / "gounmal-ko").encoder)
-    characters.count(["안녕하세요 ㅋㅋ", " hello 123!"], [2, 2], counts)
+    characters.count(["안녕하세요 ㅋㅋ", " hello 123!"], np.array([2, 2]), counts)
     assert (counts.characters, counts.unknown) == (38, 0)
-    characters.count(["안", "ቀ안ቀ녕"], [0, 5], counts)
+    characters.count(["안", "ቀ안ቀ녕"], np.array([0, 5]), counts)
     assert (counts.characters, counts.unknown) == (58, 10)
     # As wide as Hangul: normalised before the model sees it.
-    characters.count(["ＡＢＣ"], [1], counts)
+    characters.count(["ＡＢＣ"], np.array([1]), counts)
     assert counts.unknown == 10
 
 
 def test_what_cannot_tell_says_nothing():
     counts = SignalCounts()
-    Characters(None).count(["글"], [1], counts)
+    Characters(None).count(["글"], np.array([1]), counts)
     assert counts.unknown is None
     assert counts.signals().unknown_share is None
 

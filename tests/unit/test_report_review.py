@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gounmal.errors import InvalidInput
 from gounmal.evaluation.labelled import read_labelled
 from gounmal.files.reader import inspect
-from gounmal.report.draw import ranks, smallest
+from gounmal.report.draw import digests, ranks, smallest
 from gounmal.report.items import ReviewLine
 from gounmal.report.review import judged, read_verdicts, review_csv, wilson
 from gounmal.report.summary import Summary
@@ -137,13 +137,17 @@ ROWS = st.lists(
 )
 
 
+def _ranks(rows):
+    return ranks(*map(digests, zip(*rows, strict=True))).tolist()
+
+
 @given(ROWS, st.randoms(use_true_random=False))
 def test_ranks_go_by_content_alone(rows, random):
     if not rows:
         return
-    before = dict(zip(rows, ranks(*zip(*rows, strict=True)).tolist(), strict=True))
+    before = dict(zip(rows, _ranks(rows), strict=True))
     random.shuffle(rows)
-    assert dict(zip(rows, ranks(*zip(*rows, strict=True)).tolist(), strict=True)) == before
+    assert dict(zip(rows, _ranks(rows), strict=True)) == before
     assert len(set(before.values())) == len({(t, str(w), u) for t, w, u in rows})
 
 
@@ -162,6 +166,6 @@ def test_smallest_are_the_smallest_of_each_group(pairs, number):
 def test_a_sample_by_rank_is_as_good_as_chance():
     """Of 20,000 rows, a tenth of them special: how many of 1,000 drawn are, against 100 ± 4 s."""
     texts = [f"글 {i}" for i in range(20_000)]
-    order = np.argsort(ranks(texts, [None] * 20_000, ["u"] * 20_000))[:1_000]
+    order = np.argsort(_ranks([(text, None, "u") for text in texts]))[:1_000]
     special = sum(i % 10 == 0 for i in order.tolist())
     assert abs(special - 100) < 4 * math.sqrt(1_000 * 0.1 * 0.9)
