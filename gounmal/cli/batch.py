@@ -89,10 +89,10 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     full disk: see to it and run the same command again. Others (1, 137, 143): run it again.
     """
     from gounmal.cores import usable_cores
-    from gounmal.scan.processes import prepare
+    from gounmal.scan.processes import context
 
     if (workers := options["workers"] or usable_cores()) > 1:
-        prepare()  # first of all: its imports go on beside ours
+        context()  # first of all: what it starts imports beside us
 
     from gounmal import terminal
     from gounmal.files.columns import Role

@@ -30,8 +30,8 @@ SMALLEST, LARGEST = 4 << 20, 16 << 20
 PARTS = 64
 """Shards of a file, as long as that makes them neither too small nor too large."""
 
-ROWS = 65_536
-"""Rows of a Parquet shard, at most: two row groups of its decisions."""
+ROWS = 131_072
+"""Rows of a Parquet shard, at most: four row groups of its decisions."""
 
 SHARES = 4, 12
 """Parquet shards of one size come by so many, or a multiple of the last: 2, 3, 4 or 6 workers get

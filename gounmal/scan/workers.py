@@ -20,7 +20,7 @@ import pyarrow as pa
 from gounmal.errors import GounmalError, ScoringFailed, ShardFailed
 from gounmal.scan.ledger import mark_failed
 from gounmal.scan.plans import Plan
-from gounmal.scan.processes import context, prepare
+from gounmal.scan.processes import context
 from gounmal.scan.progress import Progress
 from gounmal.scan.shards import run_shard
 
@@ -79,7 +79,6 @@ def run_shards(  # noqa: PLR0913  (as above, and who does it)
     on_progress: Callable[[int, float], None],
 ) -> list[GounmalError]:
     """Run shards in so many other processes; what failed, in the order of the shards."""
-    prepare()
     pool = _Pool(plan, indices, folder, Progress(plan, indices, folder, on_progress))
     start = partial(_Worker, plan, recipe, folder)
     workers = [start() for _ in range(count)]
