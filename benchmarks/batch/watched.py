@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ class Watched:
     code: int
     seconds: float
     cpu_seconds: float
+    """Of all its processes, each to within the last `INTERVAL_S`."""
     peak_mb: float
     """Proportional set size, of all processes at once: what they share is counted once."""
     quarters_mb: list[float]
@@ -30,25 +31,25 @@ class Watched:
 
 def watch(command: Sequence[str], until: Callable[[float], bool] = lambda _: False) -> Watched:
     """Run a command; `kill -9` to its first process when `until` says so of the seconds so far."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.perf_counter()
     memory = [0.0]
+    used: dict[int, float] = {}
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
     )
     try:
         while process.poll() is None:
-            memory.append(sum(map(_mb, family(process.pid))))
+            found = family(process.pid)
+            memory.append(sum(map(_mb, found)))
+            used |= {pid: seconds for pid in found if (seconds := _cpu_seconds(pid))}
             time.sleep(INTERVAL_S)
             if until(time.perf_counter() - begun):
                 process.kill()
     finally:  # whoever ends us ends it
         process.kill()
     seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     quarters = [memory[min(len(memory) * n // 4, len(memory) - 1)] for n in range(1, 5)]
-    return Watched(process.returncode, seconds, used, max(memory), quarters)
+    return Watched(process.returncode, seconds, sum(used.values()), max(memory), quarters)
 
 
 def family(pid: int) -> list[int]:
@@ -72,3 +73,13 @@ def _mb(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+
+
+def _cpu_seconds(pid: int) -> float:
+    # What a process waited for would be told by `getrusage`, but not what others did for it.
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0.0
+    user, system = fields.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

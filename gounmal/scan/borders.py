@@ -33,6 +33,9 @@ PARTS = 64
 ROWS = 131_072
 """Rows of a Parquet shard, at most: four row groups of its decisions."""
 
+FEW_ROWS = 16_384
+"""Rows that are not worth a second process."""
+
 SHARES = 4, 12
 """Parquet shards of one size come by so many, or a multiple of the last: 2, 3, 4 or 6 workers get
 as many each, and nobody waits for the last one."""
@@ -57,7 +60,7 @@ def cuts(source: Input, size: int, target: int | None = None) -> list[int]:
             rows = file.metadata.num_rows
         if target:
             return [*range(0, rows, target), rows] if rows else [0, 0]
-        number = _shared(ceil(rows / ROWS))
+        number = _shared(ceil(rows / ROWS)) if rows > FEW_ROWS else 1
         return [rows * i // number for i in range(number + 1)]
     target = target or min(max(size // PARTS, SMALLEST), LARGEST)
     places = [0]
@@ -72,7 +75,7 @@ def cuts(source: Input, size: int, target: int | None = None) -> list[int]:
 
 def _shared(number: int) -> int:
     """At least so many shards, so that workers get as many each."""
-    few = next((share for share in (1, *SHARES) if number <= share), None)
+    few = next((share for share in SHARES if number <= share), None)
     return few or SHARES[-1] * ceil(number / SHARES[-1])
 
 

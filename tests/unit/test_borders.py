@@ -150,7 +150,8 @@ def test_small_files_are_one_piece(tmp_path):
 
 def test_parquet_shards_are_all_of_a_size(tmp_path, monkeypatch):
     monkeypatch.setattr("gounmal.scan.borders.ROWS", 10)
-    for rows, number in (1, 1), (10, 1), (11, 4), (40, 4), (41, 12), (120, 12), (121, 24):
+    monkeypatch.setattr("gounmal.scan.borders.FEW_ROWS", 5)
+    for rows, number in (1, 1), (5, 1), (6, 4), (11, 4), (40, 4), (41, 12), (120, 12), (121, 24):
         path = tmp_path / f"{rows}.parquet"
         pq.write_table(pa.table({"text": ["가"] * rows}), path)
         places = cuts(inspect(path), path.stat().st_size)
