@@ -26,7 +26,7 @@ from gounmal.schema import LABELS, Decision, Label, Message, Mode
 from gounmal.text.normalize import Normalized, normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -79,6 +79,9 @@ class Scores(Sequence[Scored]):
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __iter__(self) -> Iterator[Scored]:
+        return map(self.__getitem__, range(len(self.values)))
 
     @overload
     def __getitem__(self, place: int) -> Scored: ...

@@ -36,6 +36,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append(table(["figure", "must", "aim", "measured", "met"], rows, words=5))
     if scans := undisturbed(results):
         parts.append(f"## Scans\n\n{_scans(scans)}")
+    if engine := results.get("engine"):
+        parts.append(f"## Beside the engine\n\n{_beside(engine)}")
     absent = {
         name: found["absent"]
         for name, found in results.items()
@@ -87,9 +89,9 @@ def _of_engine(results: Mapping[str, Any], scans: list[dict[str, Any]]) -> Itera
     scan = main_scan(scans)
     if engine := results.get("engine"):
         # The engine sees each line once; what is asked for may mean all lines or those alone.
-        readings = (("lines/s", scan["rows"]), ("unique lines/s", engine["distinct"]))
+        readings = (("lines/s", engine["rows"]), ("unique lines/s", engine["distinct"]))
         for unit, lines in readings:
-            rate = lines / scan["seconds"]
+            rate = lines / engine["scans"][0]["seconds"]
             share = rate / engine["messages_per_s"]
             said = f"{share:.0%} ({rate:,.0f} of {engine['messages_per_s']:,}, {lines:,} lines)"
             name = f"scan, {unit}, over the engine's own limit on the unique lines"
@@ -170,6 +172,21 @@ def _scans(scans: list[dict[str, Any]]) -> str:
         ],
         words=0,
     )
+
+
+def _beside(engine: Mapping[str, Any]) -> str:
+    """Scans over the engine's limit, by how much is flagged, which costs more than what is not."""
+    rows = []
+    for scan in engine["scans"]:
+        row = [f"{scan['flagged'] / engine['rows']:.1%}", f"{scan['seconds']}"]
+        for lines in (engine["rows"], engine["distinct"]):
+            rate = lines / scan["seconds"]
+            row.append(f"{rate:,.0f} ({rate / engine['messages_per_s']:.0%})")
+        rows.append(row)
+    before, after = engine["rates"]
+    head = ["flagged", "seconds", "lines/s", "unique lines/s"]
+    limit = f"The engine's own limit: {before:,} unique lines/s before these, {after:,} after."
+    return f"{table(head, rows, words=0)}\n\n{limit}"
 
 
 def _short(rows: int) -> str:

@@ -41,11 +41,14 @@ def command(source: Path, output: Path, model: Path, timed: Path | None = None) 
     return [*scan, "--model", str(model), "--report-key", KEY]
 
 
-def undisturbed(source: Path, folder: Path, model: Path) -> dict[str, Any]:
+def undisturbed(
+    source: Path, folder: Path, model: Path, policy: Path | None = None
+) -> dict[str, Any]:
     """One scan with nothing in its way."""
     output, timed = folder / f"out-{source.stem}", folder / "timed"
     rows = pq.read_metadata(source).num_rows
-    took = watch(command(source, output, model, timed))
+    rules = ["--policy", str(policy)] if policy else []
+    took = watch([*command(source, output, model, timed), *rules])
     assert took.code == 0, f"exit code {took.code}"
     seconds = json.loads(timed.read_text(encoding="utf-8"))
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
@@ -89,7 +92,7 @@ def killed(alone: Reference, folder: Path, kills: int, model: Path) -> dict[str,
     while struck < kills:
         runs += 1
         moment = random.uniform(0.5, alone.seconds)
-        code = watch(command(alone.source, output, model), lambda s, at=moment: s > at).code
+        code = watch(command(alone.source, output, model), kill_after=moment).code
         struck += code == -9
         assert code in {0, -9}, f"exit code {code}"
     assert watch(command(alone.source, output, model)).code == 0
@@ -112,7 +115,7 @@ def short_of_disk(alone: Reference, folder: Path, model: Path) -> dict[str, Any]
         filler.write_bytes(bytes(int((DISK_MB - FREE_MB) * 2**20)))
         codes = [watch(again).code]
         assert codes[0] == HINDERED, "the disk was large enough"
-        codes += [watch(again, lambda s, at=at: s > at).code for at in STRUCK_S]
+        codes += [watch(again, kill_after=at).code for at in STRUCK_S]
         filler.unlink()
         subprocess.run(["/bin/mount", "-o", "remount,size=4g", str(output)], check=True)
         codes.append(watch(again).code)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-INTERVAL_S = 0.25
+INTERVAL_S = 0.5
+"""Looking takes a few milliseconds a process, of the cores that are watched."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Watched:
     """The same at the ends of the quarters of its time."""
 
 
-def watch(command: Sequence[str], until: Callable[[float], bool] = lambda _: False) -> Watched:
-    """Run a command; `kill -9` to its first process when `until` says so of the seconds so far."""
+def watch(command: Sequence[str], *, kill_after: float = math.inf) -> Watched:
+    """Run a command; `kill -9` to its first process after so many seconds."""
     begun = time.perf_counter()
     memory = [0.0]
     used: dict[int, float] = {}
@@ -42,9 +45,11 @@ def watch(command: Sequence[str], until: Callable[[float], bool] = lambda _: Fal
             found = family(process.pid)
             memory.append(sum(map(_mb, found)))
             used |= {pid: seconds for pid in found if (seconds := _cpu_seconds(pid))}
-            time.sleep(INTERVAL_S)
-            if until(time.perf_counter() - begun):
+            left = begun + kill_after - time.perf_counter()
+            if left <= 0:
                 process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, min(INTERVAL_S, left)) or None)
     finally:  # whoever ends us ends it
         process.kill()
     seconds = time.perf_counter() - begun

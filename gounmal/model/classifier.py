@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from gounmal.errors import InvalidArtifact, ScoringFailed
 from gounmal.model.artifact import ArtifactConfig
 from gounmal.model.encoder import Encoded, Encoder, Vocabulary, spread
-from gounmal.moderator import Scores
+from gounmal.moderator import Scored, Scores
 from gounmal.schema import LABELS, Label, Mode
 
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ class Pass(NamedTuple):
 class _Evidence:
     """The evidence of texts that were scored: worked out of those few that it is asked of."""
 
-    def __init__(self, encoder: Encoder, texts: Sequence[Normalized]) -> None:
+    def __init__(
+        self, encoder: Encoder, texts: Sequence[Normalized], passes: Sequence[Pass]
+    ) -> None:
         self._encoder = encoder
         self._texts = texts
-        self.passes: list[Pass] = []
+        self._passes = passes
 
     def __call__(self, number: int) -> NDArray[np.float32]:
         one, i = self._places[number]
@@ -69,7 +71,7 @@ class _Evidence:
 
     @cached_property
     def _places(self) -> dict[int, tuple[Pass, int]]:
-        rows = ((one, enumerate(one.rows.tolist())) for one in self.passes)
+        rows = ((one, enumerate(one.rows.tolist())) for one in self._passes)
         return {number: (one, i) for one, numbers in rows for i, number in numbers}
 
 
@@ -137,19 +139,22 @@ class Classifier:
         """A character with at least this much evidence belongs to a span."""
         return self.config.span_threshold
 
-    def score(self, texts: Sequence[Normalized]) -> Scores:
+    def score(self, texts: Sequence[Normalized]) -> Sequence[Scored]:
         """One `Scored` for each text, in order.
 
         Raises:
             ScoringFailed: the engine failed; none of the texts was scored.
         """
+        if not texts:
+            return []
+        passes = list(self.forward(self.encoder.encode(texts)))
+        if len(texts) == 1:  # it pays for every step by itself
+            alone = partial(self.encoder.project, texts[0], passes[0].tokens(0))
+            return [Scored(passes[0].scores[0], alone)]
         values = np.empty((len(texts), len(LABELS)), np.float32)
-        evidence = _Evidence(self.encoder, texts)
-        if texts:
-            for one in self.forward(self.encoder.encode(texts)):
-                values[one.rows] = one.scores
-                evidence.passes.append(one)
-        return Scores(values, evidence)
+        for one in passes:
+            values[one.rows] = one.scores
+        return Scores(values, _Evidence(self.encoder, texts, passes))
 
     def forward(self, encoded: Encoded) -> Iterator[Pass]:
         """What the network says of encoded messages: each in one pass, in any order.
