@@ -26,7 +26,7 @@ _SYLLABLES = slice(0xAC00, 0xD7A4)
 _LONGEST_FILLER = 3
 
 _KINDS = {
-    "syllable": "",  # not one of the next three
+    "syllable": "",  # but not one of the next three
     "untame": "",
     "numbered": NUMBERED,
     "both": "",
@@ -46,6 +46,7 @@ _KINDS = {
     "end": "",
     "odd": "",
 }
+"""Kinds of characters, and what is of each kind; `_kinds` fills in those that have nothing here."""
 _NAMES = tuple(_KINDS)
 _N = len(_NAMES)
 _END = _NAMES.index("end")

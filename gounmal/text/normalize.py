@@ -30,12 +30,18 @@ MAX_REPEATS = 3
 _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u3099\u309a"
 """Combining marks that decorate; those of scripts that spell with marks are no part of it."""
 
-_ORDINARY = re.compile(r"(?:[가-힣ㄱ-ㅎㅏ-ㅣa-z0-9!-/:-@\[-`{-~]++(?: (?! |\Z))?)*+")
-"""Characters that fold to themselves, with single spaces between them."""
+_SELF = r"가-힣ㄱ-ㅎㅏ-ㅣa-z0-9!-/:-@\[-`{-~"
+"""Characters that fold to themselves."""
+_ORDINARY = re.compile(rf"(?:[{_SELF}]++(?: (?! |\Z))?)*+")
+"""Nothing but those, with single spaces between them."""
 _CLUSTER = re.compile(
-    f"[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[가-힣][\u11a8-\u11c2]|.[{_MARKS}]*", re.DOTALL
+    rf"(?P<selves>[{_SELF} ]+(?![\u11a8-\u11c2{_MARKS}]))"
+    "|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[가-힣][\u11a8-\u11c2]"
+    f"|.[{_MARKS}]*",
+    re.DOTALL,
 )
-"""Conjoining jamo that make one syllable, or a character with its marks."""
+"""What folds to itself, as far as nothing joins it; else conjoining jamo that make one syllable, or
+a character with its marks."""
 _MARK = re.compile(f"[{_MARKS}]")
 _MAX_MARKS = 4
 """No letter is spelled with more: what follows is decoration, and slow to put in order."""
@@ -121,6 +127,11 @@ def _folded(text: str) -> View:
     ends: list[int] = []
     for match in _CLUSTER.finditer(text):
         start, end = match.span()
+        if selves := match["selves"]:
+            characters.append(selves)
+            starts.extend(range(start, end))
+            ends.extend(range(start + 1, end + 1))
+            continue
         folded = _fold(text[start : min(end, start + 1 + _MAX_MARKS)])
         if not folded and ends:
             ends[-1] = end  # a joiner or variation selector belongs to what it follows

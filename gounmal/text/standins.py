@@ -121,7 +121,12 @@ _SHAPES = (
     (re.compile(f"[{''.join(glyphs.SYLLABLE_GLYPHS)}]"), glyphs.SYLLABLE_GLYPHS),
     (re.compile("|".join(glyphs.WORD_GLYPHS)), glyphs.WORD_GLYPHS),
 )
-_ANY_SHAPE = re.compile(rf"[^{HANGUL}\0-\x7f]|[ㄱ-ㅎㅏ-ㅣ][a-z1!|]|[a-z07^][ㅏ-ㅣ]|7h")
+_GLYPHS = {*glyphs.VOWEL_GLYPHS, *glyphs.CONSONANT_GLYPHS, *glyphs.SYLLABLE_GLYPHS}
+_GLYPHS |= {glyph for word in glyphs.WORD_GLYPHS for glyph in word}
+_ANY_SHAPE = re.compile(
+    f"[{''.join(sorted(g for g in _GLYPHS if not g.isascii() and not hangul.is_syllable(g)))}]"
+    "|[ㄱ-ㅎㅏ-ㅣ][a-z1!|]|[a-z07^][ㅏ-ㅣ]|7h"
+)
 _HANJA = re.compile(f"[{''.join(glyphs.HANJA)}]")
 _ANY_HANGUL = re.compile(f"[{HANGUL}]")
 
