@@ -2,7 +2,7 @@
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # ONNX Runtime reports on its use to its makers unless this is set before it is first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -31,13 +31,17 @@ __all__ = [
 _ROOMS = {"GounmalError": "errors", "Moderator": "moderator", "Policy": "policy"}
 """Where names are, if not in `schema`."""
 
+if not TYPE_CHECKING:  # which would take any name for one of ours
 
-def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for: `gounmal --help` needs none, and numpy takes a while."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'schema')}"), name)
+    def __getattr__(name: str) -> object:
+        """Import what is asked for, then: `gounmal --help` needs none, and numpy takes a while."""
+        if name in {"schema", *_ROOMS.values()}:
+            return import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'schema')}"), name)
+        globals()[name] = found
+        return found
 
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    def __dir__() -> list[str]:
+        return [*globals(), *__all__]

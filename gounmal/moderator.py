@@ -90,6 +90,7 @@ class Scores(Sequence[Scored]):
     def __getitem__(self, place: int | slice) -> Scored | list[Scored]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
+        place = range(len(self))[place]  # from the end, too, and none that is not there
         return Scored(self.values[place], partial(self._evidence, place))
 
 

@@ -88,13 +88,8 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     the input could not be read: the others are done; 4 the machine stood in the way, as with a
     full disk: see to it and run the same command again. Others (1, 137, 143): run it again.
     """
-    from gounmal.cores import usable_cores
-    from gounmal.scan.processes import context
-
-    if (workers := options["workers"] or usable_cores()) > 1:
-        context()  # first of all: what it starts imports beside us
-
     from gounmal import terminal
+    from gounmal.cores import usable_cores
     from gounmal.files.columns import Role
     from gounmal.files.times import moment
     from gounmal.report.findings import pseudonym_key
@@ -128,7 +123,7 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
         scanned = carry_out(
             made,
             recipe=recipe,
-            workers=workers,
+            workers=options["workers"] or usable_cores(),
             key=pseudonym_key(secret) if secret else None,
             on_progress=on_progress,
         )

@@ -12,7 +12,7 @@ import threading
 from collections import Counter, deque
 from contextlib import suppress
 from functools import partial
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,7 +20,6 @@ import pyarrow as pa
 from gounmal.errors import GounmalError, ScoringFailed, ShardFailed
 from gounmal.scan.ledger import mark_failed
 from gounmal.scan.plans import Plan
-from gounmal.scan.processes import context
 from gounmal.scan.progress import Progress
 from gounmal.scan.shards import run_shard
 
@@ -99,11 +98,12 @@ class _Worker:
     """Another process, as seen from here."""
 
     def __init__(self, plan: Plan, recipe: Recipe, folder: Path) -> None:
-        self.pipe, other = context().Pipe()
+        context = get_context("spawn")
+        self.pipe, other = context.Pipe()
         self.index: int | None = None
         """The shard that it has."""
         arguments = other, plan.to_dict(), recipe, folder
-        self._process = context().Process(target=_work, args=arguments, daemon=True)
+        self._process = context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         other.close()
 

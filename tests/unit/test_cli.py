@@ -291,3 +291,17 @@ def test_interrupted_is_exit_code_1():
         [sys.executable, "-c", code], capture_output=True, check=False, env=dict(os.environ)
     )
     assert (done.returncode, done.stderr) == (1, b"\nAborted!\n")
+
+
+def test_names_are_imported_when_they_are_asked_for():
+    program = """
+import sys
+import gounmal
+assert "numpy" not in sys.modules, "gounmal --help would wait for it"
+assert gounmal.errors.InvalidArtifact.__mro__[1:3] == (gounmal.GounmalError, Exception)
+from gounmal import *
+assert Moderator is gounmal.Moderator is gounmal.moderator.Moderator
+assert {"Moderator", "Label"} <= set(dir(gounmal))
+assert not hasattr(gounmal, "Moderater")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

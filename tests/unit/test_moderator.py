@@ -7,7 +7,7 @@ import pytest
 
 from gounmal import Action, Moderator, Policy, Reason
 from gounmal.errors import InvalidMessage
-from gounmal.moderator import Scored
+from gounmal.moderator import Scored, Scores
 from gounmal.schema import LABELS, Mode
 
 
@@ -47,3 +47,13 @@ def test_neighbours_keep_their_places():
 def test_one_text_is_no_list_of_characters():
     with pytest.raises(InvalidMessage, match="expected a list of texts or messages, got one text"):
         Moderator(SevereScorer()).moderate("병신")
+
+
+def test_many_scores_are_a_sequence_from_both_ends():
+    values = np.arange(3 * len(LABELS), dtype=np.float32).reshape(3, -1)
+    scores = Scores(values, lambda place: np.full((1, len(LABELS)), place))
+    assert [one.scores[0] for one in scores] == [0, 9, 18]
+    assert (scores[-1].scores[0], scores[-1].evidence[0, 0]) == (18, 2)
+    assert [one.evidence[0, 0] for one in scores[1:]] == [1, 2]
+    with pytest.raises(IndexError):
+        scores[3]

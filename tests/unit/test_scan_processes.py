@@ -8,9 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
@@ -18,12 +15,8 @@ import pytest
 
 from gounmal import demo
 from gounmal.model.store import SHIPPED
-from gounmal.report.findings import pseudonym_key
 from gounmal.scan import workers
-from gounmal.scan.processes import context
-from gounmal.scan.recipe import Recipe
-from gounmal.scan.scan import STATE, carry_out
-from gounmal.scan.shards import ScanOptions, plan
+from gounmal.scan.scan import STATE
 
 ARTIFACT = os.environ.get("GOUNMAL_ARTIFACT", str(SHIPPED))
 FILES = 8
@@ -57,16 +50,16 @@ def contents(output):
     }
 
 
-def descendants(pid):
-    """Processes that this one started, and those that they started."""
-    parents = {}
+def children(pid):
+    """Processes that this one started."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-            parents[int(path.parent.name)] = int(fields[1])
-    found = [child for child, parent in parents.items() if parent == pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
+        try:
+            parent = path.read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parent) == pid:
+            found.append(int(path.parent.name))
     return found
 
 
@@ -117,7 +110,7 @@ def test_killed_again_and_again_and_run_again(tmp_path):
                     break
                 time.sleep(0.02)
             time.sleep(random.random() * 0.1)
-            started = descendants(process.pid)
+            started = children(process.pid)
             process.send_signal(signal.SIGKILL)
         assert gone(started)
         finished.append(len(list((output / STATE).glob("*.json"))))
@@ -193,23 +186,3 @@ def test_two_scans_do_not_share_an_output(source, tmp_path):
     assert second.returncode == 2
     assert b"another scan is at work there" in second.stderr
     assert scan(source, tmp_path / "out").returncode == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker imports for itself")
-def test_workers_are_copies_of_one_process_where_its_socket_can_be_written(monkeypatch):
-    assert context().get_start_method() == "forkserver"
-
-    def nowhere():
-        raise FileNotFoundError("no usable temporary directory")
-
-    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", nowhere)
-    assert context.__wrapped__().get_start_method() == "spawn"
-
-
-def test_workers_that_are_no_copies_do_the_same(source, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr("gounmal.scan.workers.context", partial(get_context, "spawn"))
-    recipe = Recipe(ARTIFACT)
-    options = ScanOptions.named(recipe.tag(), recipe.rules(), reports=["html"])
-    made = plan([str(source)], str(tmp_path / "out"), options=options)
-    carry_out(made, recipe=recipe, workers=2, key=pseudonym_key("key"))
-    assert contents(tmp_path / "out") == expected
