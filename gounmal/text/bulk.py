@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_CONSONANTS = "ㄱㄲㄳㄴㄵㄶㄷㄸㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅃㅄㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_SYLLABLES = slice(0xAC00, 0xD7A4)
+_SYLLABLES = slice(ord("가"), ord("힣") + 1)
+_CONSONANTS = slice(ord("ㄱ"), ord("ㅎ") + 1)
+_VOWELS = slice(ord("ㅏ"), ord("ㅣ") + 1)
 _LONGEST_FILLER = 3
 
 _KINDS = {
@@ -56,8 +57,8 @@ def _kinds() -> NDArray[np.uint16]:
     """uint16[65536], the kind of each BMP code point; the last one stands for all beyond."""
     kinds = np.full(0x10000, _NAMES.index("odd"), np.uint16)
     kinds[_SYLLABLES] = _NAMES.index("syllable")
-    kinds[list(map(ord, _CONSONANTS))] = _NAMES.index("consonant")
-    kinds[list(map(ord, hangul.VOWELS))] = _NAMES.index("vowel")
+    kinds[_CONSONANTS] = _NAMES.index("consonant")
+    kinds[_VOWELS] = _NAMES.index("vowel")
     for i, characters in enumerate(_KINDS.values()):
         kinds[list(map(ord, characters))] = i
     for character in UNTAME:
@@ -145,11 +146,6 @@ def _bits(groups: Sequence[str]) -> NDArray[np.uint32]:
     return bits
 
 
-def _open(vowels: str) -> str:
-    """The syllables without a tail that have these vowels."""
-    return "".join(hangul.join(lead, vowel) for lead in hangul.LEADS for vowel in vowels)
-
-
 def _echoes(vowel: str) -> str:
     """The syllables with this vowel that begin with nothing."""
     return "".join(hangul.join("ㅇ", vowel, tail) for tail in hangul.TAILS)
@@ -158,7 +154,10 @@ def _echoes(vowel: str) -> str:
 _KIND = _kinds()
 _FIRST, _SECOND, _THIRD = (_bits(part) for part in zip(*SPLIT_WORDS, strict=True))
 """Of which split words each is the first syllable, the second, or what goes on after them."""
-_DRAWN, _ECHO = _bits(list(map(_open, ECHOES.values()))), _bits(list(map(_echoes, ECHOES)))
+_DRAWN, _ECHO = (
+    _bits(list(map(hangul.open_syllables, ECHOES.values()))),
+    _bits(list(map(_echoes, ECHOES))),
+)
 """Whose echo can follow each, and whose echo each is."""
 _PREFIX = _bits([PREFIXES] * len(SPLIT_WORDS))
 """The same of the syllables before which they are abusive whatever goes on after them."""

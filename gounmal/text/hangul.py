@@ -58,6 +58,11 @@ def join(lead: str, vowel: str, tail: str = "") -> str:
     return chr(FIRST + LEAD_INDEX[lead] * 588 + VOWEL_INDEX[vowel] * 28 + TAIL_INDEX[tail])
 
 
+def open_syllables(vowels: str) -> str:
+    """The syllables without a tail that have these vowels."""
+    return "".join(join(lead, vowel) for lead in LEADS for vowel in vowels)
+
+
 def compose(text: str) -> list[tuple[str, int, int]]:
     """Read a run of jamo, which may begin with a syllable, as the syllables that it spells.
 

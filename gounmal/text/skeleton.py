@@ -206,10 +206,6 @@ ECHOES = {
 """Vowel of an echo (a syllable without a lead that draws out the one before) → vowels before it."""
 
 
-def _open(vowels: str) -> str:
-    return "".join(hangul.join(lead, vowel) for lead in hangul.LEADS for vowel in vowels)
-
-
 def _echoes(vowel: str) -> str:
     return f"{hangul.join('ㅇ', vowel)}-{hangul.join('ㅇ', vowel, 'ㅎ')}"
 
@@ -217,7 +213,9 @@ def _echoes(vowel: str) -> str:
 _STRETCHED = re.compile(
     f"(?=[가-힣][{''.join(_echoes(v) for v in ECHOES)}])"
     "(?!.에(?![가-힣]))"
-    "(?:" + "|".join(f"[{_open(before)}][{_echoes(v)}]+" for v, before in ECHOES.items()) + ")"
+    "(?:"
+    + "|".join(f"[{hangul.open_syllables(before)}][{_echoes(v)}]+" for v, before in ECHOES.items())
+    + ")"
 )
 
 
