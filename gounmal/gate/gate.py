@@ -97,6 +97,8 @@ class Gate:
         self._bodies = bodies or {}
         local = only_local(listening()) if local is None else local
         self._keys = exposure.keys
+        if self._keys is not None:
+            self._keys.watch()
         self._key_needed = exposure.keys is not None or not (exposure.open or local)
         if self._key_needed and self._keys is None:
             logger.error("no API keys, and others may reach this server: it lets nobody in")

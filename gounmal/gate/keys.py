@@ -3,10 +3,14 @@
 Only their SHA-256 digests are kept. A key that came is digested and compared with every one of
 them, each in constant time, so that how long it takes tells nothing about any key.
 
-A file of keys is looked at again at most once a second, and read again when it has changed. Keys
-rotate without a restart: put the new one beside the old, let callers change over, take the old one
-out. A file that has become unreadable or wrong leaves the keys as they were, and the log says so;
-an empty one lets nobody in.
+A file of keys is looked at again within a second, and read again when it has changed. Keys rotate
+without a restart: put the new one beside the old, let callers change over, take the old one out. A
+file that has become unreadable or wrong leaves the keys as they were, and the log says so; an empty
+one lets nobody in.
+
+It is looked at whether anybody calls or not. A worker that looked only when it was called would
+sleep through a key's revocation; if the file then broke, it would let that key in again, and its
+neighbours would not.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import hashlib
 import hmac
 import logging
 import re
+import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "GOUNMAL_API_KEYS"
 
-LOOK_AGAIN_S = 1.0
-"""A file of keys is not looked at more often."""
+LOOK_AGAIN_S = 0.5
+"""Between two looks at a file of keys."""
 
 _ENTRY = re.compile(
     # The characters that RFC 6750 allows in a bearer token; no colon is among them.
@@ -53,7 +58,6 @@ class Keys:
         self._written = _digests(enumerate(filter(None, entries), 1), f"{VARIABLE}, key")
         self._file = file
         self._stamp: tuple[int, ...] | None = None
-        self._look_again = 0.0
         self._wrong = ""
         self._names: Mapping[bytes, str] = self._written
         if file is not None:
@@ -67,8 +71,6 @@ class Keys:
 
     def name_of(self, presented: bytes) -> str | None:
         """The name of the key that came, or `None` if there is no such key."""
-        if self._file is not None and time.monotonic() >= self._look_again:
-            self._refresh(self._file)
         digest = hashlib.sha256(presented).digest()
         found = None
         for known, name in self._names.items():
@@ -76,8 +78,24 @@ class Keys:
                 found = name
         return found
 
-    def _refresh(self, file: Path) -> None:
-        self._look_again = time.monotonic() + LOOK_AGAIN_S
+    def watch(self) -> None:
+        """Look at the file, if there is one, from now on until this process ends.
+
+        On a thread: a volume that hangs holds up no request.
+        """
+        if self._file is not None:
+            threading.Thread(target=self._keep_looking, name="gounmal-keys", daemon=True).start()
+
+    def _keep_looking(self) -> None:
+        while True:
+            time.sleep(LOOK_AGAIN_S)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        file = self._file
+        if file is None:
+            return
         try:
             stamp = _stamp(file)
             if stamp == self._stamp:

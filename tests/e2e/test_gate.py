@@ -133,7 +133,13 @@ async def test_a_stream_needs_one(keyed):
 
 def test_keys_rotate_without_a_restart(keyed):
     def status(key):
-        return httpx.get(keyed.url + "/docs.json", headers={"x-api-key": key}).status_code
+        """What every worker says, or so it should be: a connection each, enough for all of them."""
+        asked = {
+            httpx.get(keyed.url + "/docs.json", headers={"x-api-key": key}).status_code
+            for _ in range(8)
+        }
+        [said] = asked
+        return said
 
     def swap(content):
         fresh = keyed.keys.with_suffix(".new")
@@ -144,10 +150,9 @@ def test_keys_rotate_without_a_restart(keyed):
     try:
         swap(f"shop:{KEY}\nshop-2:{NEXT}\n")
         assert (status(KEY), status(NEXT)) == (200, 200)
-        swap(f"shop-2:{NEXT}\n")
-        assert (status(KEY), status(NEXT)) == (401, 200)
+        swap(f"shop-2:{NEXT}\n")  # a worker has to see it though nobody calls
         swap("oops\n")
-        assert status(NEXT) == 200
+        assert (status(KEY), status(NEXT)) == (401, 200)
     finally:
         swap(f"shop:{KEY}\n")
     assert status(KEY) == 200

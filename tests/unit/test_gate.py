@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import click
 import pytest
@@ -67,11 +68,6 @@ def test_keys_are_not_kept():
     assert ONE.encode() not in b"".join(known._names)
 
 
-@pytest.fixture
-def at_once(monkeypatch):
-    monkeypatch.setattr(room, "LOOK_AGAIN_S", 0.0)
-
-
 def swap(file, content):
     """Write a file as a secret's volume does: beside it, then in its place."""
     fresh = file.with_suffix(".new")
@@ -79,24 +75,24 @@ def swap(file, content):
     fresh.replace(file)
 
 
-@pytest.mark.usefixtures("at_once")
 def test_a_file_of_keys_is_read_again(tmp_path, caplog):
     file = tmp_path / "keys"
     file.write_text(f"# who may call\nshop:{ONE}  # since May\n\n{TWO}\n")
     known = Keys(f"own:{THREE}", file)
     assert known.names == ["own", "shop", "key-3"]
     swap(file, f"shop-2:{TWO}\n")
+    known.refresh()
     assert known.name_of(ONE.encode()) is None
     assert known.name_of(TWO.encode()) == "shop-2"
     assert known.name_of(THREE.encode()) == "own"
     [record] = caplog.records
     assert record.getMessage().endswith("keys now: own, shop-2")
     swap(file, "")
+    known.refresh()
     assert known.name_of(TWO.encode()) is None
     assert not any(secret in caplog.text for secret in (ONE, TWO, THREE))
 
 
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("broken", ["short\n", "\xff", None])
 def test_a_file_that_breaks_leaves_the_keys(tmp_path, caplog, broken):
     file = tmp_path / "keys"
@@ -107,26 +103,30 @@ def test_a_file_that_breaks_leaves_the_keys(tmp_path, caplog, broken):
     else:
         file.write_bytes(broken.encode("latin-1"))
     for _ in range(3):
+        known.refresh()
         assert known.name_of(ONE.encode()) == "key-1"
     assert len(caplog.records) == 1  # it is not said every time
     assert "keys from before hold" in caplog.text
     swap(file, TWO)
+    known.refresh()
     assert known.name_of(TWO.encode()) == "key-1"
     assert known.name_of(ONE.encode()) is None
 
 
-def test_a_file_is_looked_at_once_a_second(tmp_path, monkeypatch):
+def test_a_revoked_key_stays_out_of_a_gate_that_nobody_called(tmp_path, monkeypatch, caplog):
+    """Whoever looks at the file only when called misses the version that revoked it."""
+    monkeypatch.setattr(room, "LOOK_AGAIN_S", 0.01)
     file = tmp_path / "keys"
     file.write_text(ONE)
     known = Keys(file=file)
-    now = [100.0]
-    monkeypatch.setattr(room.time, "monotonic", lambda: now[0])
-    assert known.name_of(ONE.encode())
-    swap(file, TWO)
-    now[0] += 0.9
-    assert known.name_of(ONE.encode())
-    now[0] += 0.2
-    assert not known.name_of(ONE.encode())
+    known.watch()
+    for content, said in ((TWO, "has changed"), ("short", "keys from before hold")):
+        swap(file, content)
+        until = time.monotonic() + 10
+        while said not in caplog.text and time.monotonic() < until:
+            time.sleep(0.01)
+    assert known.name_of(ONE.encode()) is None
+    assert known.name_of(TWO.encode()) == "key-1"
 
 
 @pytest.mark.parametrize("content", [None, "short", "\xff"])
