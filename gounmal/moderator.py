@@ -202,7 +202,8 @@ class Moderator:
         """Apply the policy to one scored message."""
         values = shown_alone(scored.scores)
         limits = limits_of(prepared.policy, self.scorer.thresholds)
-        return self._decided(prepared, scored, values, reached=any(map(ge, values, limits)))
+        reached = any(map(ge, values, limits))
+        return self._decided(prepared, scored, values, limits, reached=reached)
 
     def decide_many(self, prepared: Sequence[Prepared], scored: Sequence[Scored]) -> list[Decision]:
         """Apply the policy to scored messages: one Decision each, in order.
@@ -215,9 +216,12 @@ class Moderator:
         values = shown(values_of(scored))
         limits = self.limits([p.policy for p in prepared])
         reached: list[bool] = np.any(values >= limits, axis=1).tolist()
+        asked = each(limits, len(values))
         return [
-            self._decided(p, s, row, reached=look)
-            for p, s, row, look in zip(prepared, scored, values.tolist(), reached, strict=True)
+            self._decided(p, s, row, limit, reached=look)
+            for p, s, row, limit, look in zip(
+                prepared, scored, values.tolist(), asked, reached, strict=True
+            )
         ]
 
     def limits(self, policies: Sequence[Policy]) -> NDArray[np.float64]:
@@ -229,7 +233,13 @@ class Moderator:
         return np.array([limits[id(policy)] for policy in policies])
 
     def _decided(
-        self, prepared: Prepared, scored: Scored, values: list[float], *, reached: bool
+        self,
+        prepared: Prepared,
+        scored: Scored,
+        values: list[float],
+        limits: list[float],
+        *,
+        reached: bool,
     ) -> Decision:
         policy, text = prepared.policy, prepared.normalized
         if not reached and not (policy.blocklist and is_listed(text, policy)):
@@ -245,12 +255,18 @@ class Moderator:
             prepared.normalized,
             scored.scores,
             scored.evidence,
-            thresholds=self.scorer.thresholds,
+            limits=limits,
             span_threshold=self.scorer.span_threshold,
             policy=prepared.policy,
             model=self.scorer.tag,
             values=values,
         )
+
+
+def each(limits: NDArray[np.float64], number: int) -> list[list[float]]:
+    """Of so many messages, the thresholds from `Moderator.limits`."""
+    rows: list[list[float]] = limits.tolist()
+    return rows if len(rows) == number else rows * number
 
 
 def visible(normalized: Normalized, policy: Policy) -> Normalized:

@@ -6,8 +6,9 @@ answer for every input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -19,7 +20,7 @@ from gounmal.spans import apart, blocklist_spans, masked, model_spans
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -85,6 +86,16 @@ class PolicyFile(Rules):
     channels: dict[str, Rules] = Field(default_factory=dict)
 
 
+class Verdict(NamedTuple):
+    """What a policy makes of the labels that were found."""
+
+    action: Action
+    labels: tuple[Label, ...]
+    """All of them, `hate` beside its kinds, in taxonomy order."""
+    located: tuple[Label, ...]
+    """Those whose evidence says where: `hate` only where none of its kinds was found."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """The rules in force for one channel; `for_channel` gives those of another."""
@@ -128,9 +139,7 @@ class Policy:
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             raise InvalidPolicy(f"{where}: {first['msg']}") from error
         base = cls().extended(file)
-        return cls(
-            **{**base.__dict__, "channels": {n: base.extended(r) for n, r in file.channels.items()}}
-        )
+        return replace(base, channels={n: base.extended(r) for n, r in file.channels.items()})
 
     def extended(self, rules: Rules) -> Policy:
         """These rules with others on top: lists add, the rest replaces."""
@@ -158,6 +167,31 @@ class Policy:
             return self.actions[label]
         return self.actions[label.parent] if label.parent else Action.ALLOW
 
+    def verdict(self, found: tuple[Label, ...], listed: frozenset[Label] = frozenset()) -> Verdict:
+        """What to do about labels, at least one.
+
+        Args:
+            found: those that reach their thresholds, in taxonomy order.
+            listed: those of blocklisted expressions.
+        """
+        known = self._verdicts.get((found, listed))
+        if known is None:
+            brought = {label.parent for label in found if label.parent}
+            # Where a kind of hate was found it speaks for `hate`, which may have a harder action.
+            located = tuple(label for label in found if label not in brought)
+            telling = {*located, *listed}
+            known = self._verdicts[found, listed] = Verdict(
+                action=max(map(self.action, telling), key=_severity),
+                labels=tuple(label for label in LABELS if label in telling | brought),
+                located=located,
+            )
+        return known
+
+    @cached_property
+    def _verdicts(self) -> dict[tuple[Sequence[Label], frozenset[Label]], Verdict]:
+        """Those given so far: flagged lines are alike in this."""
+        return {}
+
 
 def ruled(channel: object, rules: Mapping[str, object]) -> str | None:
     """The name of a channel that has rules of its own in the policy; None for any other."""
@@ -182,7 +216,7 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
     scores: NDArray[np.float32],
     evidence: NDArray[np.float32],
     *,
-    thresholds: Mapping[Mode, Mapping[Label, float]],
+    limits: Sequence[float],
     span_threshold: float,
     policy: Policy,
     model: str,
@@ -195,35 +229,34 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         normalized: its views, for the blocklist.
         scores: float32[n_labels], calibrated probabilities in the order of `LABELS`.
         evidence: float32[len(message.text), n_labels], how much each character speaks for a label.
-        thresholds: of each mode, as they ship with the model.
+        limits: the thresholds in force, as `limits_of` gives them.
         span_threshold: a character with at least this much evidence belongs to a span.
         policy: the rules of the message's channel.
         model: store tag of the model.
         values: the scores as `shown`, where that is known already.
     """
-    limits = limits_of(policy, thresholds)
     values = values or shown_alone(scores)
-    found = {label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit}
+    # A list first: a generator takes twice as long to make a tuple.
+    found = tuple(
+        [label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit]
+    )
     listed = list(blocklist_spans(normalized, policy.blocklist)) if policy.blocklist else []
     if not found and not listed:
         visible = normalized.visible
         return harmless(message, values, visible=visible, policy=policy, model=model)
-    brought = {label.parent for label in found if label.parent}
-    # Where a kind of hate was found it speaks for `hate`, which may have a harder action.
-    telling = (found - brought) | {span.label for span in listed}
-    named = telling | brought
-    spans = apart([*listed, *model_spans(message.text, evidence, found - brought, span_threshold)])
-    return Decision(
-        id=message.id,
-        action=max(map(policy.action, telling), key=_severity),
-        flagged=True,
-        labels=tuple(label for label in LABELS if label in named),
-        scores=dict(zip(LABELS, values, strict=True)),
-        spans=tuple(spans),
-        masked=masked(message.text, spans),
-        reason=Reason.BLOCKLIST if listed else Reason.MODEL,
-        model=model,
-        mode=policy.mode,
+    verdict = policy.verdict(found, frozenset([span.label for span in listed]))
+    spans = apart([*listed, *model_spans(message.text, evidence, verdict.located, span_threshold)])
+    return Decision(  # by position, as below
+        verdict.action,
+        True,
+        verdict.labels,
+        dict(zip(LABELS, values, strict=True)),
+        tuple(spans),
+        masked(message.text, spans),
+        Reason.BLOCKLIST if listed else Reason.MODEL,
+        model,
+        policy.mode,
+        message.id,
     )
 
 

@@ -54,6 +54,8 @@ class Action(StrEnum):
     HOLD = "hold"
     BLOCK = "block"
 
+    __hash__ = str.__hash__  # as above
+
     @property
     def severity(self) -> int:
         """0 (allow) to 3 (block)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.moderator import values_of, visible
+from gounmal.moderator import each, values_of, visible
 from gounmal.policy import decide, harmless, is_listed, shown
 from gounmal.schema import LABELS, Decision, Message
 from gounmal.text.bulk import normalize_all
@@ -41,9 +41,8 @@ class Screened:
         """Write down what was found in others, which are given these places."""
         self.scores[places] = others.scores
         self.empty[places] = others.empty
-        if self.found:
-            for place in places:
-                self.found.pop(place, None)
+        for place in self.found.keys() & set(places):
+            del self.found[place]
         self.found.update((places[i], decision) for i, decision in others.found.items())
 
     def take(self, places: Sequence[int]) -> Screened:
@@ -65,13 +64,19 @@ def screen(moderator: Moderator, texts: Sequence[str], policies: Sequence[Policy
         ScoringFailed: the engine failed.
     """
     normalized = normalize_all(texts)
-    pairs = list(zip(normalized, policies, strict=True))
-    scored = moderator.score_views([visible(*pair) for pair in pairs])
+    distinct = {id(policy): policy for policy in policies}.values()
+    seen = normalized
+    if any(policy.allowlist for policy in distinct):
+        seen = list(map(visible, normalized, policies))
+    scored = moderator.score_views(seen)
     values = shown(values_of(scored))
-    reached = np.any(values >= moderator.limits(policies), axis=1)
-    reached |= [bool(policy.blocklist) and is_listed(one, policy) for one, policy in pairs]
+    limits = moderator.limits(policies)
+    reached = np.any(values >= limits, axis=1)
+    if any(policy.blocklist for policy in distinct):
+        reached |= list(map(is_listed, normalized, policies))
     empty = np.array([not one.canonical.text for one in normalized])
     found = Screened(values, empty, {})
+    asked = each(limits, len(texts))
     for i in np.flatnonzero(reached).tolist():
         one = scored[i]
         found.found[i] = decide(
@@ -79,7 +84,7 @@ def screen(moderator: Moderator, texts: Sequence[str], policies: Sequence[Policy
             normalized[i],
             one.scores,
             one.evidence,
-            thresholds=moderator.scorer.thresholds,
+            limits=asked[i],
             span_threshold=moderator.scorer.span_threshold,
             policy=policies[i],
             model=moderator.scorer.tag,

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gounmal.evaluation.metrics import Counts, span_counts
-from gounmal.policy import Policy, decide
+from gounmal.policy import Policy, decide, limits_of
 from gounmal.schema import Message
 from gounmal.text.normalize import normalize
 from train.augment import insert, obfuscate
@@ -87,15 +87,17 @@ class Spans:
 
     def at(self, threshold: float) -> SpanResult:
         """What `balanced` finds if a character needs this much evidence."""
+        policy = Policy()
+        limits = limits_of(policy, self.scorer.thresholds)
         decisions = [
             decide(
                 Message(case.text),
                 normalized,
                 scored.scores,
                 scored.evidence,
-                thresholds=self.scorer.thresholds,
+                limits=limits,
                 span_threshold=threshold,
-                policy=Policy(),
+                policy=policy,
                 model=self.scorer.tag,
             )
             for case, normalized, scored in zip(

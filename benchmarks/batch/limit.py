@@ -1,6 +1,9 @@
 """The engine's own limit: forward passes of prepared batches and nothing else, on every core.
 
-Prints messages per second of this process; `measure` runs one process a core, all at once.
+    python -m benchmarks.batch.limit MODEL FILE PROCESSES NUMBER
+
+Prints messages per second of this process, the NUMBER-th; `measure` runs one process a core, all at
+once. FILE is Parquet and holds each line once; so often it goes through the engine.
 """
 
 from __future__ import annotations
@@ -9,60 +12,54 @@ import json
 import subprocess
 import sys
 import time
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.batch import million
-from gounmal.model.classifier import Classifier
-from gounmal.moderator import Moderator
+import pyarrow.parquet as pq
+
+from gounmal.model.classifier import Classifier, groups
 from gounmal.scan.judge import PASS_MESSAGES
+from gounmal.text.bulk import normalize_all
 
-LINES = 20_000
-"""Distinct lines of each process, sorted by length as a scan does."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-
-class Recorder:
-    """Takes the place of a session, and keeps what it was asked."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self.asked: list[dict[str, Any]] = []
-
-    def run(self, names: Any, feeds: dict[str, Any]) -> Any:
-        """As the session's."""
-        self.asked.append(feeds)
-        return self._session.run(names, feeds)
+WARM_UP = 50
+"""Passes of all lengths before the clock starts."""
 
 
-def measure(model: Path, processes: int, seconds: float) -> float:
+def measure(model: Path, lines: Path, processes: int) -> float:
     """Messages per second, of so many processes together."""
-    command = [sys.executable, "-m", "benchmarks.batch.limit", str(model), str(processes)]
+    module = [sys.executable, "-m", "benchmarks.batch.limit"]
+    command = [*module, str(model), str(lines), str(processes)]
     running = [
-        subprocess.Popen([*command, str(i), str(seconds)], stdout=subprocess.PIPE)
-        for i in range(processes)
+        subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE) for i in range(processes)
     ]
     return sum(json.loads(process.communicate()[0]) for process in running)
 
 
-def main() -> None:
-    model, processes, number, seconds = sys.argv[1], *map(int, sys.argv[2:4]), float(sys.argv[4])
-    distinct = dict.fromkeys(row[3] for row in million.rows(3 * LINES * processes))
-    texts = sorted(islice(distinct, number, LINES * processes, processes), key=len)
-    classifier = Classifier.load(Path(model))
-    session = classifier.session
-    recorder = Recorder(session)
-    classifier.session = recorder
-    moderator = Moderator(classifier)
+def prepared(classifier: Classifier, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What the engine is asked of texts, sorted by length as in a scan: a pass each."""
     for start in range(0, len(texts), PASS_MESSAGES):
-        moderator.moderate(texts[start : start + PASS_MESSAGES])
-    done = 0
+        views = normalize_all(texts[start : start + PASS_MESSAGES])
+        encoded = classifier.encoder.encode([view for view in views if view.canonical.text])
+        for rows in groups(encoded.lengths):
+            ids, mask = encoded.padded(rows)
+            yield {"ids": ids, "mask": mask}
+
+
+def main() -> None:
+    model, lines, processes, number = sys.argv[1:]
+    texts = pq.read_table(lines, columns=["text"])["text"].to_pylist()
+    classifier = Classifier.load(Path(model))
+    passes = list(prepared(classifier, sorted(texts[int(number) :: int(processes)], key=len)))
+    for feeds in passes[:: max(1, len(passes) // WARM_UP)]:
+        classifier.session.run(None, feeds)
     begun = time.perf_counter()
-    while time.perf_counter() < begun + seconds:
-        for feeds in recorder.asked:
-            session.run(None, feeds)
-            done += len(feeds["ids"])
-    print(json.dumps(done / (time.perf_counter() - begun)))
+    for feeds in passes:
+        classifier.session.run(None, feeds)
+    took = time.perf_counter() - begun
+    print(json.dumps(sum(len(feeds["ids"]) for feeds in passes) / took))
 
 
 if __name__ == "__main__":

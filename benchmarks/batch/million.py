@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,6 +67,14 @@ def _batch(start: int, number: int) -> pa.RecordBatch:
     columns = zip(*_block(start, number), strict=True)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def write_unique(path: Path, source: Path) -> None:
+    """Write the first row with each text of a Parquet file, in order."""
+    table = pq.read_table(source)
+    codes = table["text"].combine_chunks().dictionary_encode().indices
+    first = np.sort(np.unique(codes, return_index=True)[1])
+    pq.write_table(table.take(first), path, row_group_size=BLOCK)
 
 
 def write(path: Path, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,8 +46,8 @@ class Pass(NamedTuple):
     """int64[n], their numbers."""
     lengths: NDArray[np.int64]
     """int64[n], how many tokens each has."""
-    scores: NDArray[np.float32]
-    """float32[n, labels], calibrated."""
+    logits: NDArray[np.float32]
+    """float32[n, labels], see `Classifier.calibrated`."""
     evidence: NDArray[np.float32]
     """float32[n, longest, labels], of each token and whatever pads it."""
 
@@ -150,11 +151,11 @@ class Classifier:
         passes = list(self.forward(self.encoder.encode(texts)))
         if len(texts) == 1:  # it pays for every step by itself
             alone = partial(self.encoder.project, texts[0], passes[0].tokens(0))
-            return [Scored(passes[0].scores[0], alone)]
-        values = np.empty((len(texts), len(LABELS)), np.float32)
+            return [Scored(self.calibrated(passes[0].logits)[0], alone)]
+        logits = np.empty((len(texts), len(LABELS)), np.float32)
         for one in passes:
-            values[one.rows] = one.scores
-        return Scores(values, _Evidence(self.encoder, texts, passes))
+            logits[one.rows] = one.logits
+        return Scores(self.calibrated(logits), _Evidence(self.encoder, texts, passes))
 
     def forward(self, encoded: Encoded) -> Iterator[Pass]:
         """What the network says of encoded messages: each in one pass, in any order.
@@ -166,10 +167,14 @@ class Classifier:
         for rows in groups(encoded.lengths):
             yield Pass(rows, encoded.lengths[rows], *self._forward(*encoded.padded(rows)))
 
+    def calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The scores float32[n, labels] that these logits stand for."""
+        return np.asarray(1 / (1 + np.exp(logits * self._scale - self._shift)))
+
     def _forward(
         self, ids: NDArray[np.int32], mask: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Padded ids → calibrated scores float32[n, labels], evidence float32[n, t, labels]."""
+        """Padded ids → logits float32[n, labels], evidence float32[n, t, labels]."""
         start = time.perf_counter()
         try:
             logits, evidence = self.session.run(None, {"ids": ids, "mask": mask})
@@ -180,7 +185,7 @@ class Classifier:
         self.work.padded_tokens += mask.size
         if len(logits) != len(ids):
             raise ScoringFailed(f"engine: {len(ids)} texts in, {len(logits)} out")
-        return 1 / (1 + np.exp(logits * self._scale - self._shift)), evidence
+        return logits, evidence
 
 
 class TokenizerEncoder:
@@ -232,13 +237,22 @@ def load_encoder(folder: Path, config: ArtifactConfig) -> Encoder:
 def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Row numbers of forward passes: alike lengths together, so that padding stays small."""
     order = np.argsort(lengths, kind="stable")
-    first, real = 0, 0
-    for i, length in enumerate(lengths[order].tolist()):
-        padded = length * (i + 1 - first)
-        padding = padded - real - length
-        too_loose = padding > max(SPARE_TOKENS, (MAX_PADDING - 1) * (real + length))
-        if i > first and (too_loose or padded > MAX_BATCH_TOKENS):
-            yield order[first:i]
-            first, real = i, 0
-        real += length
+    if len(order) == 1:
+        yield order
+        return
+    first = end = real = 0
+    # Of one length at a time: what more of them do to a pass can be told without counting them up.
+    for length, count in Counter(lengths[order].tolist()).items():
+        padding = length * (end - first) - real
+        if padding > max(SPARE_TOKENS, (MAX_PADDING - 1) * (real + length)):
+            yield order[first:end]
+            first, real = end, 0
+        most = max(1, MAX_BATCH_TOKENS // max(1, length))
+        left = count
+        while left:
+            if end > first and end - first >= most:
+                yield order[first:end]
+                first, real = end, 0
+            more = min(left, most - (end - first))
+            end, real, left = end + more, real + more * length, left - more
     yield order[first:]

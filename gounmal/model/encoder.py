@@ -258,9 +258,12 @@ def spread(
     ends: Sequence[int],
 ) -> None:
     """Raise `out[starts[i]:ends[i]]` to `values[i]` at least, for each i."""
-    for value, start, end in zip(values, starts, ends, strict=True):
-        stretch = out[start:end]
-        np.maximum(stretch, value, out=stretch)
+    first, sizes = np.array(starts, np.int64), np.array(ends, np.int64)
+    sizes -= first
+    # A row for each place that is raised, whichever value does it.
+    values = values.repeat(sizes, axis=0)
+    first -= np.cumsum(sizes) - sizes
+    np.maximum.at(out, np.arange(len(values)) + first.repeat(sizes), values)
 
 
 def slots(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -192,14 +192,14 @@ def _together(questions: list[Question], classifier: Classifier) -> list[Answer]
 
 def _forward(encoded: Encoded, classifier: Classifier) -> Outputs:
     """Of all messages, in order: scores, not finite until they are known, and evidence."""
-    scores = np.full((len(encoded.lengths), len(LABELS)), np.nan, np.float32)
+    logits = np.full((len(encoded.lengths), len(LABELS)), np.nan, np.float32)
     evidence = np.zeros((len(encoded.ids), len(LABELS)), np.float32)
     ends = np.cumsum(encoded.lengths).tolist()
     for one in classifier.forward(encoded):
-        scores[one.rows] = one.scores
+        logits[one.rows] = one.logits
         for i, row in enumerate(one.rows.tolist()):
             evidence[ends[row] - one.lengths[i] : ends[row]] = one.tokens(i)
-    return scores, evidence
+    return classifier.calibrated(logits), evidence
 
 
 def _one_by_one(encoded: Encoded, classifier: Classifier) -> Outputs:

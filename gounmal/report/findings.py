@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ USERS = 20_000
 SHOWN_USERS = 20
 REPEATED = 2
 """Flagged messages that make a repeat offender."""
+
+_PLACE = {label: i for i, label in enumerate(LABELS)}
 
 
 class Expressions:
@@ -98,12 +101,12 @@ class Offenders:
 
     def top(self, times: Times, *, key: bytes) -> list[Offender]:
         """Those with most flagged messages, under pseudonyms made with this key."""
-        named = {name: _pseudonym(name, key) for name in self.counts.counts}
-        ranked = sorted(self.counts.counts.items(), key=lambda item: (-item[1], named[item[0]]))
+        counts = self.counts.counts
+        least = max(min(heapq.nlargest(SHOWN_USERS, counts.values()), default=0), REPEATED)
+        named = [(-n, _pseudonym(name, key), name) for name, n in counts.items() if n >= least]
         return [
-            Offender(named[name], count, *(times.offset(t) for t in self._times[name]))
-            for name, count in ranked[:SHOWN_USERS]
-            if count >= REPEATED
+            Offender(pseudonym, -count, *(times.offset(t) for t in self._times[name]))
+            for count, pseudonym, name in sorted(named)[:SHOWN_USERS]
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,15 +118,15 @@ class Offenders:
         """Add what another one's `to_dict` said."""
         for name, _, first, last in content["users"]:
             self._extend(name, first, last)
-        self.counts.merge({name: n for name, n, *_ in content["users"]}, content["error"])
+        self.counts.merge({user[0]: user[1] for user in content["users"]}, content["error"])
         self._trim()
 
     def _extend(self, name: str, first: float | None, last: float | None) -> None:
-        known = self._times.get(name)
-        if known is None or known[0] is None or known[1] is None:
+        before, after = self._times.get(name, _UNKNOWN)
+        if before is None or after is None:
             self._times[name] = first, last
-        elif first is not None and last is not None:
-            self._times[name] = min(known[0], first), max(known[1], last)
+        elif first is not None and last is not None and (first < before or last > after):
+            self._times[name] = min(before, first), max(after, last)
 
     def _trim(self) -> None:
         if len(self._times) > 4 * USERS:
@@ -131,6 +134,7 @@ class Offenders:
 
 
 _Range = tuple[float | None, float | None]  # the first and the last time, if any is known
+_UNKNOWN: _Range = (None, None)
 
 
 def pseudonym(user: str, key: bytes) -> str:
@@ -169,12 +173,17 @@ def _apart(spans: Sequence[Span]) -> list[Span]:
     What a blocklist names, then abusive vocabulary, then what the other labels point at.
     """
     kept: list[Span] = []
-    for span in sorted(
-        spans, key=lambda s: (s.source is not Source.BLOCKLIST, LABELS.index(s.label), s.start)
-    ):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
+    for span in sorted(spans, key=_telling):
+        for other in kept:
+            if span.start < other.end and other.start < span.end:
+                break
+        else:
             kept.append(span)
     return kept
+
+
+def _telling(span: Span) -> tuple[bool, int, int]:
+    return span.source is not Source.BLOCKLIST, _PLACE[span.label], span.start
 
 
 def _most(item: tuple[Any, int]) -> tuple[int, str]:

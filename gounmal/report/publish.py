@@ -11,7 +11,7 @@ from gounmal.files.writers import replacing
 from gounmal.report.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from gounmal.files.sources import Place
 
@@ -56,12 +56,19 @@ def files(summary: Summary, forms: Collection[str]) -> dict[str, bytes]:
         summary: what they say.
         forms: out of `FORMS`.
     """
-    from gounmal.report.markdown import markdown  # noqa: PLC0415  (workers have no use for charts)
+    chosen = {form: make for form, make in makers().items() if form in forms}
+    return {SUMMARY: summary.to_json()} | {
+        FORMS[form]: make(summary).encode() for form, make in chosen.items()
+    }
+
+
+def makers() -> dict[str, Callable[[Summary], str]]:
+    """What makes a report of each form; who has to wait anyway may ask for it beforehand."""
+    # It takes a tenth of a second to load, and workers have no use for charts.
+    from gounmal.report.markdown import markdown  # noqa: PLC0415
     from gounmal.report.render import render  # noqa: PLC0415
 
-    makers = {"html": render, "md": markdown}
-    chosen = [form for form in makers if form in forms]
-    return {SUMMARY: summary.to_json()} | {FORMS[f]: makers[f](summary).encode() for f in chosen}
+    return {"html": render, "md": markdown}
 
 
 def put(name: str, content: bytes, output: str) -> Place:

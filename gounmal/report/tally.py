@@ -97,16 +97,20 @@ class Tally:
         """Count what rows with the same text have in common, once for all of them."""
         counts, outcomes = self.counts, rows.outcomes
         counts.actions[Action.ALLOW.value] += int(outcomes.counts[outcomes.plain].sum())
+        messages = outcomes.counts.tolist()
+        verdicts: Counter[tuple[Action, tuple[Label, ...]]] = Counter()
         for i, outcome in outcomes.found.items():
-            count = int(outcomes.counts[i])
+            count = messages[i]
             if not isinstance(outcome, Decision):
                 counts.problems[outcome.value] += count
                 continue
-            counts.actions[outcome.action.value] += count
-            for label in outcome.labels:
-                counts.labels[label.value] += count
+            verdicts[outcome.action, outcome.labels] += count
             if outcome.spans:
-                counts.expressions.add(rows.texts[outcomes.first[i]], outcome, count)
+                counts.expressions.add(outcomes.texts[i] or "", outcome, count)
+        for (action, labels), count in verdicts.items():
+            counts.actions[action.value] += count
+            for label in labels:
+                counts.labels[label.value] += count
         places = np.flatnonzero(outcomes.judged)
         if len(places):
             texts = [outcomes.texts[i] or "" for i in places.tolist()]

@@ -60,18 +60,23 @@ class Judge:
             ScoringFailed: the engine fails on everything.
         """
         rows = self._keys(chunk)
-        number = {key: i for i, key in enumerate(dict.fromkeys(rows))}  # by their first rows
-        problems = {i: key.problem for key, i in number.items() if isinstance(key, _Refused)}
-        keys = {i: key for key, i in number.items() if not isinstance(key, _Refused)}
+        distinct = list(dict.fromkeys(rows))  # by their first rows
+        number = {key: i for i, key in enumerate(distinct)}
+        problems = {i: k.problem for i, k in enumerate(distinct) if isinstance(k, _Refused)}
+        keys: dict[int, _Key] = {
+            i: key for i, key in enumerate(distinct) if not isinstance(key, _Refused)
+        }
+        texts = [None if isinstance(key, _Refused) else _text(key) for key in distinct]
+        lengths = [len(text or "") for text in texts]
         screened = Screened.blank(len(number))
         unknown = self._remembered.recall(keys, screened)
-        unknown.sort(key=lambda i: len(_text(keys[i])))
-        for chosen in passes(len(_text(keys[i])) for i in unknown):
+        unknown.sort(key=lengths.__getitem__)
+        for chosen in passes(map(lengths.__getitem__, unknown)):
             problems |= self._screen({i: keys[i] for i in unknown[chosen]}, screened)
         found: dict[int, Outcome] = {**screened.found, **problems}
         return Outcomes(
             places=np.fromiter(map(number.__getitem__, rows), np.int32, len(rows)),
-            texts=[_text(keys[i]) if i in keys else None for i in range(len(number))],
+            texts=texts,
             scores=screened.scores,
             empty=screened.empty,
             found=dict(sorted(found.items())),
@@ -80,6 +85,8 @@ class Judge:
 
     def _keys(self, chunk: Chunk) -> list[_Key | _Refused]:
         rules = self._moderator.policy.channels
+        if not rules and not any(chunk.problems):
+            return chunk.values(self._text)
         texts = zip(chunk.values(self._text), chunk.problems, strict=True)
         if not rules or self._channel is None:
             return [_Refused(problem) if problem else text for text, problem in texts]
@@ -112,9 +119,11 @@ class Judge:
         texts = list(map(_text, keys.values()))
         found = screen(self._moderator, texts, list(map(self._policy, keys.values())))
         screened.put(list(keys), found)
-        short = [i for i, text in enumerate(texts) if len(text) <= REMEMBERED_LENGTH]
         known = list(keys.values())
-        self._remembered.remember([known[i] for i in short], found.take(short))
+        short = [i for i, text in enumerate(texts) if len(text) <= REMEMBERED_LENGTH]
+        if len(short) < len(known):
+            known, found = [known[i] for i in short], found.take(short)
+        self._remembered.remember(known, found)
 
     def _policy(self, key: _Key) -> Policy:
         policy = self._moderator.policy

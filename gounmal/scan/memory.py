@@ -42,10 +42,12 @@ class Memory:
 
     def remember(self, keys: Sequence[Hashable], found: Screened) -> None:
         """Keep what was found in these, which were unknown, in place of what came last long ago."""
-        first = max(len(keys) - len(self._free) - len(self._slots), 0)  # no room for more of them
+        first = len(keys) - len(self._free) - len(self._slots)
+        if first > 0:  # there is no room for more of them
+            keys, found = keys[first:], found.take(range(first, len(keys)))
         slots = []
-        for key in keys[first:]:
+        for key in keys:
             slot = self._free.pop() if self._free else self._slots.popitem(last=False)[1]
             self._slots[key] = slot
             slots.append(slot)
-        self._kept.put(slots, found.take(range(first, len(keys))))
+        self._kept.put(slots, found)

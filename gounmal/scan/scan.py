@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gounmal.errors import InvalidInput
 from gounmal.files.sources import place
-from gounmal.report.publish import FORMS, REVIEW, SUMMARY
+from gounmal.report.publish import FORMS, REVIEW, SUMMARY, makers
 from gounmal.scan.ledger import done, tidy
 from gounmal.scan.plans import ScanOptions
 from gounmal.scan.recipe import Recipe
@@ -120,7 +120,13 @@ def carry_out(  # noqa: PLR0913  (as above)
         count = min(workers, len(waiting))
         if recipe is not None and count > 1:
             failures = run_shards(
-                made, waiting, recipe.located(), folder, count, on_progress=on_progress
+                made,
+                waiting,
+                recipe.located(),
+                folder,
+                count,
+                on_progress=on_progress,
+                meanwhile=makers,
             )
         else:
             judge = moderator or (recipe or Recipe()).load()

@@ -76,12 +76,25 @@ def run_shards(  # noqa: PLR0913  (as above, and who does it)
     count: int,
     *,
     on_progress: Callable[[int, float], None],
+    meanwhile: Callable[[], object],
 ) -> list[GounmalError]:
-    """Run shards in so many other processes; what failed, in the order of the shards."""
+    """Run shards in so many other processes; what failed, in the order of the shards.
+
+    Args:
+        plan: of the scan.
+        indices: which of its shards.
+        recipe: makes their moderators.
+        folder: for unfinished work.
+        count: how many processes.
+        on_progress: as for `carry_out`.
+        meanwhile: called once they have begun: there is nothing to do but wait for them.
+    """
     pool = _Pool(plan, indices, folder, Progress(plan, indices, folder, on_progress))
     start = partial(_Worker, plan, recipe, folder)
     workers = [start() for _ in range(count)]
     try:
+        pool.give(workers)
+        meanwhile()
         while pool.give(workers):
             for pipe in connection.wait([worker.pipe for worker in workers]):
                 number = next(i for i, worker in enumerate(workers) if worker.pipe is pipe)

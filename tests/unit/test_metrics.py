@@ -16,7 +16,7 @@ from gounmal.evaluation.metrics import (
     span_counts,
 )
 from gounmal.policy import Policy, decide
-from gounmal.schema import LABELS, Message, Mode
+from gounmal.schema import LABELS, Message
 from gounmal.text.normalize import normalize
 
 shares = st.floats(0, 1, width=32)
@@ -79,7 +79,7 @@ def test_flags_are_the_labels_that_the_policy_finds(scores, limits):
         normalize("가나다"),
         values,
         np.zeros((3, len(LABELS)), np.float32),
-        thresholds=dict.fromkeys(Mode, thresholds),
+        limits=limits,
         span_threshold=0.5,
         policy=Policy(),
         model="m:1",

@@ -19,7 +19,7 @@ from gounmal.model.encoder import (
     hash_features,
 )
 from gounmal.moderator import Moderator, Scored
-from gounmal.policy import SCORE_DIGITS, Policy, decide, shown, shown_alone
+from gounmal.policy import SCORE_DIGITS, Policy, decide, limits_of, shown, shown_alone
 from gounmal.schema import LABELS, Label, Message, Mode
 from gounmal.text.hangul import LEADS, TAILS, VOWELS
 
@@ -49,7 +49,7 @@ def one_by_one(moderator, messages):
             p.normalized,
             s.scores,
             s.evidence,
-            thresholds=moderator.scorer.thresholds,
+            limits=limits_of(p.policy, moderator.scorer.thresholds),
             span_threshold=moderator.scorer.span_threshold,
             policy=p.policy,
             model=moderator.scorer.tag,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gounmal.errors import InvalidPolicy
-from gounmal.policy import Policy, decide, exempt
+from gounmal.policy import Policy, decide, exempt, limits_of
 from gounmal.schema import LABELS, Action, Label, Message, Mode, Reason, Source
 from gounmal.text.normalize import normalize
 
@@ -28,7 +28,7 @@ def judge(text, scores=None, *, policy=None, evidence=None, channel=None):
         normalize(text),
         vector,
         evidence,
-        thresholds=THRESHOLDS,
+        limits=limits_of(policy, THRESHOLDS),
         span_threshold=0.5,
         policy=policy,
         model="test:1",
