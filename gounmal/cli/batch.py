@@ -94,8 +94,9 @@ def scan(sources: tuple[str, ...], output: str, **options: Any) -> None:
     from gounmal.files.times import moment
     from gounmal.report.findings import pseudonym_key
     from gounmal.report.publish import load_previous
+    from gounmal.scan.planning import plan
+    from gounmal.scan.plans import ScanOptions
     from gounmal.scan.scan import carry_out
-    from gounmal.scan.shards import ScanOptions, plan
     from gounmal.scan.workers import spare_memory
 
     spare_memory()

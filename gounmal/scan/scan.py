@@ -15,9 +15,10 @@ from gounmal.errors import InvalidInput
 from gounmal.files.sources import place
 from gounmal.report.publish import FORMS, REVIEW, SUMMARY, makers
 from gounmal.scan.ledger import done, tidy
+from gounmal.scan.parts import assemble
+from gounmal.scan.planning import plan
 from gounmal.scan.plans import ScanOptions
 from gounmal.scan.recipe import Recipe
-from gounmal.scan.shards import assemble, plan
 from gounmal.scan.workers import run_here, run_shards
 
 if TYPE_CHECKING:

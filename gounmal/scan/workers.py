@@ -21,7 +21,6 @@ from gounmal.errors import GounmalError, ScoringFailed, ShardFailed
 from gounmal.scan.ledger import mark_failed
 from gounmal.scan.plans import Plan
 from gounmal.scan.progress import Progress
-from gounmal.scan.shards import run_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +54,8 @@ def run_here(
     on_progress: Callable[[int, float], None],
 ) -> list[GounmalError]:
     """Run shards in this process; what failed, in the order of the shards."""
+    from gounmal.scan.shards import run_shard  # noqa: PLC0415  (who starts others judges nothing)
+
     progress = Progress(plan, indices, folder, on_progress)
     failures: list[GounmalError] = []
     for index in indices:
@@ -187,6 +188,8 @@ class _Pool:
 
 def _work(pipe: Connection, content: dict[str, Any], recipe: Recipe, folder: Path) -> None:
     """What a worker does."""
+    from gounmal.scan.shards import run_shard  # noqa: PLC0415  (as above)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_core()

@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from gounmal.text.hangul import LEADS, TAILS, VOWELS
-from gounmal.text.skeleton import skeleton
 from gounmal.text.views import View, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gounmal.text.views import Piece
 
@@ -110,7 +109,15 @@ class Normalized:
 def normalize(text: str) -> Normalized:
     """All views of a text. Never fails, for any string; takes time in proportion to its length."""
     view = canonical(text)
-    return Normalized(text, view, skeleton(view, text))
+    return Normalized(text, view, _skeleton()(view, text))
+
+
+@cache
+def _skeleton() -> Callable[[View, str], View | None]:
+    """The other module's, whose patterns take .07 s to compile: many a process never needs one."""
+    from gounmal.text.skeleton import skeleton  # noqa: PLC0415
+
+    return skeleton
 
 
 def canonical(text: str) -> View:
