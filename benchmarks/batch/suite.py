@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import mean
 from traceback import print_exc
 from typing import Any
 
@@ -77,10 +76,11 @@ class Parts:
         return found
 
     def engine(self) -> dict[str, Any]:
-        """The engine's own limit, before and after scans of lines that it would have to see once.
+        """Scans beside the engine's own limit on their unique lines, in turns: both drift.
 
-        The second scan flags nothing, as nearly of real chat: these lines flag one in twelve. The
-        third is of the very lines of the limit, each once.
+        Each scan of those lines alone stands between two measurements of the limit. The other two
+        are of all lines, the second of them with nothing flagged, as nearly of real chat: these
+        lines flag one in twelve.
         """
         source = self._source(self._sizes.rows[-2])
         unique = self._folder / "unique.parquet"
@@ -89,18 +89,18 @@ class Parts:
         harmless.write_text(json.dumps({"thresholds": dict.fromkeys(LABELS, 1)}), encoding="utf-8")
         cores = usable_cores()
         rates = [limit.measure(self._model, unique, cores)]
+        alone = []
+        for _ in range(self._sizes.turns):
+            alone.append(scans.undisturbed(unique, self._folder, self._model))
+            rates.append(limit.measure(self._model, unique, cores))
         found = [
-            scans.undisturbed(lines, self._folder, self._model, policy)
-            for lines, policy in ((source, None), (source, harmless), (unique, None))
+            scans.undisturbed(source, self._folder, self._model, policy)
+            for policy in (None, harmless)
         ]
-        rates.append(limit.measure(self._model, unique, cores))
         return {
-            "distinct": found[-1]["rows"],
-            "messages_per_s": round(mean(rates)),
             "rates": list(map(round, rates)),
-            "scans": [
-                {name: one[name] for name in ("rows", "seconds", "flagged")} for one in found
-            ],
+            "alone": [_timed(one) for one in alone],
+            "scans": [_timed(one) for one in found],
         }
 
     def pipeline(self) -> dict[str, Any]:
@@ -153,6 +153,11 @@ class Parts:
             source = self._source(self._sizes.kill_rows)
             self._reference = scans.reference(source, self._folder, self._model)
         return self._reference
+
+
+def _timed(scan: dict[str, Any]) -> dict[str, Any]:
+    """What of a scan is compared with the engine."""
+    return {name: scan[name] for name in ("rows", "seconds", "flagged")}
 
 
 PARTS = (

@@ -35,13 +35,11 @@ def scan(rows, seconds, peak):
 GOOD = {
     "scans": [scan(100_000, 5, 390), scan(1_000_000, 40, 400), scan(10_000_000, 410, 410)],
     "engine": {
-        "distinct": 450_000,
-        "messages_per_s": 15_000,
-        "rates": [14_900, 15_100],
+        "rates": [14_900, 15_100, 14_900],
+        "alone": [{"rows": 450_000, "seconds": seconds, "flagged": 45_000} for seconds in (36, 40)],
         "scans": [
             {"rows": 1_000_000, "seconds": 40, "flagged": 80_000},
             {"rows": 1_000_000, "seconds": 32, "flagged": 0},
-            {"rows": 450_000, "seconds": 36, "flagged": 45_000},
         ],
     },
     "pipeline": {"lines_per_s": 500, "threads": 2, "weights": "trained"},
@@ -76,14 +74,16 @@ def test_every_figure_of_the_issue_is_there_and_met():
     assert all(figure.met for figure in found.values())
     limit = "over the engine's own limit on the same unique lines"
     assert found[f"scan, lines/s, {limit}"].measured.startswith("167%")
-    assert found[f"scan of those lines alone, lines/s, {limit}"].measured.startswith("83%")
+    assert found[f"scan of those lines alone, lines/s, {limit}"].measured.startswith(
+        "79.2% (mean of 2, 75.0% to 83.3%"
+    )
     assert found["time, 1 M → 10 M lines"].must == "≤ 10.5 ×"
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        {"engine": GOOD["engine"] | {"messages_per_s": 21_000}},
+        {"engine": GOOD["engine"] | {"rates": [20_000] * 3}},
         {"pipeline": {"lines_per_s": 2_000, "threads": 2, "weights": "trained"}},
         {"scans": [*GOOD["scans"][:2], scan(10_000_000, 421, 410)]},
         {"scans": [*GOOD["scans"][:2], scan(10_000_000, 410, 450)]},
@@ -104,9 +104,9 @@ def test_what_is_missed_is_said(other):
 def test_what_flagging_costs_is_said():
     said = page.markdown(HEAD | GOOD)
     assert "| 1,000,000 | 8.0% | 40 | 25,000 (167%) | 11,250 (75%) |" in said
-    assert "| 1,000,000 | 0.0% | 32 | 31,250 (208%) | 14,062 (94%) |" in said
-    assert "| 450,000 | 10.0% | 36 | 12,500 (83%) | 12,500 (83%) |" in said
-    assert "14,900 unique lines/s before these, 15,100 after" in said
+    assert "| 1,000,000 | 0.0% | 32 | 31,250 (209%) | 14,062 (94%) |" in said
+    assert "| 450,000 | 10.0% | 36 | 12,500 (84%) | 12,500 (84%) |" in said
+    assert "14,900, 15,100, 14,900; shares" in said
 
 
 def test_what_could_not_be_measured_is_said_and_judged_by_nobody():
