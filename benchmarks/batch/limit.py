@@ -35,11 +35,13 @@ def measure(model: Path, lines: Path, processes: int) -> float:
     running = [
         subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE) for i in range(processes)
     ]
-    return sum(json.loads(process.communicate()[0]) for process in running)
+    said = [process.communicate()[0] for process in running]
+    assert not any(process.returncode for process in running), "the engine failed"
+    return sum(map(json.loads, said))
 
 
 def prepared(classifier: Classifier, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What the engine is asked of texts, sorted by length as in a scan: a pass each."""
+    """What the engine is asked of texts, sorted by length as in a scan's chunk: a pass each."""
     for start in range(0, len(texts), PASS_MESSAGES):
         views = normalize_all(texts[start : start + PASS_MESSAGES])
         encoded = classifier.encoder.encode([view for view in views if view.canonical.text])

@@ -78,9 +78,9 @@ class Parts:
     def engine(self) -> dict[str, Any]:
         """Scans beside the engine's own limit on their unique lines, in turns: both drift.
 
-        Each scan of those lines alone stands between two measurements of the limit. The other two
-        are of all lines, the second of them with nothing flagged, as nearly of real chat: these
-        lines flag one in twelve.
+        Each scan of those lines alone stands between two measurements of the limit. After them come
+        two of all lines, the second with nothing flagged, as nearly of real chat: these lines flag
+        one in twelve.
         """
         source = self._source(self._sizes.rows[-2])
         unique = self._folder / "unique.parquet"

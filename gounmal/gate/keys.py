@@ -59,6 +59,7 @@ class Keys:
         self._file = file
         self._stamp: tuple[int, ...] | None = None
         self._wrong = ""
+        self._watcher: threading.Thread | None = None
         self._names: Mapping[bytes, str] = self._written
         if file is not None:
             self._stamp = _stamp(file)
@@ -81,27 +82,30 @@ class Keys:
     def watch(self) -> None:
         """Look at the file, if there is one, from now on until this process ends.
 
-        On a thread: a volume that hangs holds up no request.
+        On a thread: a volume that hangs holds up no request. While it does, the keys hold on.
         """
-        if self._file is not None:
-            threading.Thread(target=self._keep_looking, name="gounmal-keys", daemon=True).start()
+        if self._file is not None and self._watcher is None:
+            self._watcher = threading.Thread(
+                target=self._keep_looking, args=(self._file,), name="gounmal-keys", daemon=True
+            )
+            self._watcher.start()
 
-    def _keep_looking(self) -> None:
+    def _keep_looking(self, file: Path) -> None:
         while True:
             time.sleep(LOOK_AGAIN_S)
-            self.refresh()
+            try:
+                self._look(file)
+            except Exception:  # a look that fails must not be the last one
+                logger.exception("%s: could not be looked at; the keys from before hold on", file)
 
-    def refresh(self) -> None:
-        """Read the file again if it has changed."""
-        file = self._file
-        if file is None:
-            return
+    def _look(self, file: Path) -> None:
+        """Read the file again if it has changed. For one thread at a time."""
         try:
             stamp = _stamp(file)
             if stamp == self._stamp:
                 return
-            self._stamp = stamp
             self._names = self._read(file)
+            self._stamp = stamp  # only now: what could not be read is read again
         except InvalidConfiguration as error:
             self._stamp = None
             if str(error) != self._wrong:

@@ -81,14 +81,14 @@ def test_a_file_of_keys_is_read_again(tmp_path, caplog):
     known = Keys(f"own:{THREE}", file)
     assert known.names == ["own", "shop", "key-3"]
     swap(file, f"shop-2:{TWO}\n")
-    known.refresh()
+    known._look(file)
     assert known.name_of(ONE.encode()) is None
     assert known.name_of(TWO.encode()) == "shop-2"
     assert known.name_of(THREE.encode()) == "own"
     [record] = caplog.records
     assert record.getMessage().endswith("keys now: own, shop-2")
     swap(file, "")
-    known.refresh()
+    known._look(file)
     assert known.name_of(TWO.encode()) is None
     assert not any(secret in caplog.text for secret in (ONE, TWO, THREE))
 
@@ -103,30 +103,66 @@ def test_a_file_that_breaks_leaves_the_keys(tmp_path, caplog, broken):
     else:
         file.write_bytes(broken.encode("latin-1"))
     for _ in range(3):
-        known.refresh()
+        known._look(file)
         assert known.name_of(ONE.encode()) == "key-1"
     assert len(caplog.records) == 1  # it is not said every time
     assert "keys from before hold" in caplog.text
     swap(file, TWO)
-    known.refresh()
+    known._look(file)
     assert known.name_of(TWO.encode()) == "key-1"
     assert known.name_of(ONE.encode()) is None
 
 
-def test_a_revoked_key_stays_out_of_a_gate_that_nobody_called(tmp_path, monkeypatch, caplog):
-    """Whoever looks at the file only when called misses the version that revoked it."""
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """A file of one key, looked at a hundred times a second."""
     monkeypatch.setattr(room, "LOOK_AGAIN_S", 0.01)
     file = tmp_path / "keys"
     file.write_text(ONE)
     known = Keys(file=file)
     known.watch()
-    for content, said in ((TWO, "has changed"), ("short", "keys from before hold")):
-        swap(file, content)
-        until = time.monotonic() + 10
-        while said not in caplog.text and time.monotonic() < until:
-            time.sleep(0.01)
+    return file, known
+
+
+def heard(caplog, said):
+    until = time.monotonic() + 10
+    while said not in caplog.text and time.monotonic() < until:
+        time.sleep(0.01)
+    assert said in caplog.text
+
+
+def test_a_revoked_key_stays_out_of_a_gate_that_nobody_called(watched, caplog):
+    """Whoever looks at the file only when called misses the version that revoked it."""
+    file, known = watched
+    swap(file, TWO)
+    heard(caplog, "has changed")
+    swap(file, "short")
+    heard(caplog, "keys from before hold")
     assert known.name_of(ONE.encode()) is None
     assert known.name_of(TWO.encode()) == "key-1"
+
+
+def test_a_look_that_fails_is_not_the_last(watched, caplog, monkeypatch):
+    file, known = watched
+    read = Keys._read
+
+    def failing(*_):
+        monkeypatch.setattr(Keys, "_read", read)
+        raise MemoryError
+
+    monkeypatch.setattr(Keys, "_read", failing)
+    swap(file, TWO)
+    heard(caplog, "could not be looked at")
+    heard(caplog, "has changed")
+    assert known.name_of(ONE.encode()) is None
+    assert known.name_of(TWO.encode()) == "key-1"
+
+
+def test_a_file_is_watched_once(watched):
+    _, known = watched
+    first = known._watcher
+    known.watch()
+    assert known._watcher is first
 
 
 @pytest.mark.parametrize("content", [None, "short", "\xff"])
