@@ -236,9 +236,8 @@ def decide(  # noqa: PLR0913  (the whole policy in one place, each input named)
         values: the scores as `shown`, where that is known already.
     """
     values = values or shown_alone(scores)
-    # A list first: a generator takes twice as long to make a tuple.
     found = tuple(
-        [label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit]
+        label for label, v, limit in zip(LABELS, values, limits, strict=True) if v >= limit
     )
     listed = list(blocklist_spans(normalized, policy.blocklist)) if policy.blocklist else []
     if not found and not listed:

@@ -43,6 +43,9 @@ class Label(StrEnum):
 
 LABELS: tuple[Label, ...] = tuple(Label)
 
+PLACES = {label: i for i, label in enumerate(LABELS)}
+"""Where each label stands in `LABELS`."""
+
 _PARENTS = {label: Label.HATE if label.startswith("hate/") else None for label in LABELS}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gounmal.schema import LABELS, Label, Source, Span
+from gounmal.schema import PLACES, Label, Source, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _RUN = re.compile(b"\1+")
 _VISIBLE = re.compile(r"\S")
-_PLACE = {label: i for i, label in enumerate(LABELS)}
 
 
 def blocklist_spans(
@@ -46,9 +45,9 @@ def model_spans(
         return
     enough = evidence >= np.float64(threshold)
     for label in labels:
-        chosen = enough[:, _PLACE[label]].tobytes()
+        chosen = enough[:, PLACES[label]].tobytes()
         if 1 not in chosen:
-            start, end = _word_around(text, int(evidence[:, _PLACE[label]].argmax()))
+            start, end = _word_around(text, int(evidence[:, PLACES[label]].argmax()))
             yield Span(start, end, label, Source.MODEL)
             continue
         for run in _RUN.finditer(chosen):
@@ -62,14 +61,14 @@ def model_spans(
 def apart(spans: Iterable[Span]) -> list[Span]:
     """In order, those of one label that overlap as one: a blocklisted one says who found it."""
     merged: list[Span] = []
-    for span in sorted(spans, key=lambda span: (_PLACE[span.label], span.start, span.end)):
+    for span in sorted(spans, key=lambda span: (PLACES[span.label], span.start, span.end)):
         before = merged[-1] if merged else None
         if before and before.label is span.label and span.start < before.end:
             source = before.source if before.source is Source.BLOCKLIST else span.source
             merged[-1] = Span(before.start, max(before.end, span.end), span.label, source)
         else:
             merged.append(span)
-    return sorted(merged, key=lambda span: (span.start, span.end, _PLACE[span.label]))
+    return sorted(merged, key=lambda span: (span.start, span.end, PLACES[span.label]))
 
 
 def masked(text: str, spans: Sequence[Span]) -> str:

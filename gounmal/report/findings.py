@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gounmal.report.items import Expression, Offender, Variant
 from gounmal.report.sketch import Frequent
-from gounmal.schema import LABELS, Label, Source
+from gounmal.schema import PLACES, Label, Source
 from gounmal.text.normalize import normalize
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ USERS = 20_000
 SHOWN_USERS = 20
 REPEATED = 2
 """Flagged messages that make a repeat offender."""
-
-_PLACE = {label: i for i, label in enumerate(LABELS)}
 
 
 class Expressions:
@@ -183,7 +181,7 @@ def _apart(spans: Sequence[Span]) -> list[Span]:
 
 
 def _telling(span: Span) -> tuple[bool, int, int]:
-    return span.source is not Source.BLOCKLIST, _PLACE[span.label], span.start
+    return span.source is not Source.BLOCKLIST, PLACES[span.label], span.start
 
 
 def _most(item: tuple[Any, int]) -> tuple[int, str]:
